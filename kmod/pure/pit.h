@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The PC's 8254 timer and the port 0x61 bits that belong to it. Intel, "8254
+ * Programmable Interval Timer" (order 231164).
+ *
+ * Time comes from the caller, in nanoseconds since any fixed moment, and never
+ * goes back. Nothing runs by itself: the caller arms a timer for
+ * mkvm_pit_next_rise() and then collects the edges of IRQ0. Rearm after every
+ * write and gate change.
+ */
+#ifndef MKVM_PURE_PIT_H
+#define MKVM_PURE_PIT_H
+
+#include "pure.h"
+
+#define MKVM_PIT_PORT		0x40	/* to 0x43 */
+#define MKVM_PIT_SPEAKER_PORT	0x61
+#define MKVM_PIT_HZ		1193182u
+#define MKVM_PIT_CHANNELS	3
+#define MKVM_PIT_NEVER		(~0ull)
+
+struct mkvm_pit_channel {
+	u64 start;	/* the tick at which the count in progress was loaded */
+	u64 held;	/* ticks counted before the gate stopped it */
+	u64 seen;	/* rising edges up to this tick are in rises */
+	u64 rises;	/* of OUT, not collected yet */
+	u64 reload_at;	/* the tick at which reload becomes count; 0: not waiting */
+	u32 count;	/* in progress: 1 to 0x10000 */
+	u32 reload;	/* last written */
+	u16 latched;	/* by a counter-latch or read-back command */
+	u8 status;	/* latched by a read-back command */
+	u8 mode;	/* 0 to 5 */
+	u8 bcd;
+	u8 access;	/* control word bits 5:4: 1 low byte, 2 high, 3 low then high */
+	u8 gate;
+	u8 loaded;	/* count and start are valid */
+	u8 counting;	/* time passes for this channel */
+	u8 written;	/* reload is valid; triggers may load it */
+	u8 low_byte;	/* first byte of an access-3 write */
+	u8 write_high;	/* next write is the second byte */
+	u8 read_high;	/* next read is the second byte */
+	u8 latched_bytes;	/* how many of latched are unread */
+	u8 status_latched;
+	u8 pad;
+};
+
+struct mkvm_pit {
+	struct mkvm_pit_channel channel[MKVM_PIT_CHANNELS];
+	u8 speaker;	/* port 0x61 bits 1:0: channel 2 gate, speaker data */
+	u8 pad[7];
+};
+
+MKVM_PURE_BEGIN
+
+/* Power-on: nothing counts; the gates of channels 0 and 1 are tied high. */
+void mkvm_pit_reset(struct mkvm_pit *pit);
+
+/* @offset: 0 to 2 the channels, 3 the control word. */
+void mkvm_pit_write(struct mkvm_pit *pit, unsigned int offset, u8 value, u64 now);
+u8 mkvm_pit_read(struct mkvm_pit *pit, unsigned int offset, u64 now);
+
+void mkvm_pit_set_gate(struct mkvm_pit *pit, unsigned int channel, bool high, u64 now);
+bool mkvm_pit_output(const struct mkvm_pit *pit, unsigned int channel, u64 now);
+
+/* Port 0x61. Reads also give the refresh toggle (bit 4) and OUT2 (bit 5). */
+void mkvm_pit_write_speaker(struct mkvm_pit *pit, u8 value, u64 now);
+u8 mkvm_pit_read_speaker(const struct mkvm_pit *pit, u64 now);
+
+/*
+ * Rising edges of channel 0's OUT, the input of IRQ0, since the last call. More
+ * than one means that the caller was late.
+ */
+u64 mkvm_pit_collect(struct mkvm_pit *pit, u64 now);
+
+/* The first moment after @now at which channel 0's OUT rises, or MKVM_PIT_NEVER. */
+u64 mkvm_pit_next_rise(const struct mkvm_pit *pit, u64 now);
+
+/* Could the timer be in this state? For restoring untrusted state. */
+bool mkvm_pit_valid(const struct mkvm_pit *pit);
+
+MKVM_PURE_END
+
+#endif /* MKVM_PURE_PIT_H */
