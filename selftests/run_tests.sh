@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run_tests.sh [PROGRAM...]: run the test programs that lie beside this script
+# (all by default) on $MINIKVM_DEVICE and count their TAP lines. Plain POSIX
+# sh: the test hosts have nothing but busybox.
+cd "$(dirname "$0")" || exit 1
+[ $# -gt 0 ] || set -- abi vm vcpu state run exits msrs inject mem migrate fpu debug badstate
+
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+passed=0 failed=0 skipped=0
+
+count() { grep -c "$1" "$log"; }
+
+for program; do
+	echo "# selftests: $program"
+	"./$program" >"$log" 2>&1
+	status=$?
+	# The harness names every test three times; the TAP line is enough.
+	grep -v -e '^#  RUN ' -e '^#  *OK  ' -e '^# Starting ' -e '^# Totals' "$log"
+	skip=$(count '^ok .*# SKIP')
+	bad=$(count '^not ok ')
+	passed=$((passed + $(count '^ok ') - skip))
+	if [ $status -eq 4 ]; then
+		skip=$((skip + 1))
+	elif [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then
+		echo "not ok - $program: exit status $status"
+		bad=1
+	fi
+	failed=$((failed + bad))
+	skipped=$((skipped + skip))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
