@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One virtual CPU: its registers, and KVM_RUN.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "abi/call.h"
+#include "abi/exit.h"
+#include "uapi/minikvm.h"
+
+namespace minikvm::abi {
+
+// The CPU's VMCS as MKVM_GET_VMCS gives it.
+struct VmcsDump {
+  mkvm_vmx_caps caps;
+  std::vector<mkvm_vmcs_field> fields;
+};
+
+class Vcpu {
+ public:
+  // Takes the descriptor of a new vCPU and maps its shared page.
+  static Result<Vcpu> map(Handle handle, size_t run_size);
+  Vcpu(Vcpu&& other) noexcept;
+  Vcpu& operator=(Vcpu&&) = delete;
+  ~Vcpu();
+
+  Result<kvm_regs> regs() const;
+  Result<> set_regs(const kvm_regs& regs) const;
+  Result<kvm_sregs> sregs() const;
+  Result<> set_sregs(const kvm_sregs& sregs) const;
+  Result<> set_cpuid(std::span<const kvm_cpuid_entry2> entries) const;
+  Result<uint32_t> tsc_khz() const;  // of the guest's TSC
+  Result<> interrupt(uint8_t vector) const;
+  Result<VmcsDump> vmcs() const;  // EOPNOTSUPP or ENOTTY where there is none
+  Result<mkvm_vcpu_stats> stats() const;
+
+  // Enters the guest until it needs us. What the previous exit asked for must
+  // have been answered.
+  Result<Exit> run();
+  // Makes a KVM_RUN that is about to start return Interrupted at once; one that
+  // is under way needs a signal as well. Callable from any thread.
+  void set_immediate_exit(bool on);
+  void request_interrupt_window(bool on) { shared().request_interrupt_window = on; }
+  bool ready_for_interrupt() { return shared().ready_for_interrupt_injection != 0; }
+  bool interrupt_flag() { return shared().if_flag != 0; }
+
+ private:
+  Vcpu(Handle handle, std::span<std::byte> mapping)
+      : handle_(std::move(handle)), mapping_(mapping) {}
+  kvm_run& shared() { return *reinterpret_cast<kvm_run*>(mapping_.data()); }
+
+  Handle handle_;
+  std::span<std::byte> mapping_;
+};
+
+}  // namespace minikvm::abi
