@@ -81,17 +81,18 @@ static void set_pin(struct mkvm_pic_chip *c, unsigned int pin, bool high)
 }
 
 /*
- * The wire between the chips. Unlike a device's, it takes its request back: the
- * secondary's INT falls when its request is masked or polled.
+ * The wire between the chips follows the secondary's INT in both directions,
+ * like a level: INT stays up when the next request waits behind the served one.
  */
 static void cascade(struct mkvm_pic *pic)
 {
 	struct mkvm_pic_chip *primary = &pic->chip[0];
-	bool high = request(&pic->chip[1]) >= 0;
+	u8 bit = MKVM_BIT(MKVM_PIC_CASCADE);
 
-	set_pin(primary, MKVM_PIC_CASCADE, high);
-	if (!high)
-		primary->irr &= ~MKVM_BIT(MKVM_PIC_CASCADE);
+	if (request(&pic->chip[1]) >= 0)
+		primary->irr |= bit;
+	else
+		primary->irr &= ~bit;
 }
 
 /* Run after every change: passes on the secondary's INT, tells of INTR's. */
@@ -127,7 +128,7 @@ u32 mkvm_pic_set_irq(struct mkvm_pic *pic, unsigned int irq, bool high)
 	return settle(pic, before);
 }
 
-/* SDM-style names: "Initialization Command Word 1" in the 8259A's manual. */
+/* Section "Initialization Command Words 1 and 2 (ICW1, ICW2)". */
 static void write_icw1(struct mkvm_pic_chip *c, u8 value)
 {
 	c->irr = c->line & c->elcr;	/* edges have to come again */
