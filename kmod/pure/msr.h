@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The MSRs a guest has: where each lives, who may access it and which values it
+ * takes. An MSR without a rule does not exist: #GP. SDM vol. 4.
+ */
+#ifndef MKVM_PURE_MSR_H
+#define MKVM_PURE_MSR_H
+
+#include "pure.h"
+#include "cpuid.h"
+#include "x86_bits.h"
+
+#define MKVM_MTRR_VARIABLE	8	/* pairs, as KVM */
+#define MKVM_MCE_BANKS		10
+
+enum mkvm_msr_home {
+	MKVM_MSR_STORED,	/* a plain value in struct mkvm_msr_file */
+	MKVM_MSR_IN_VMCS,	/* the field rule->field of the guest-state area */
+	MKVM_MSR_SWITCHED,	/* the CPU's own, swapped when the vCPU is loaded and put */
+	MKVM_MSR_CONSTANT,	/* reads rule->reset; takes no other value */
+	MKVM_MSR_IGNORED,	/* reads 0; writes have no effect */
+	MKVM_MSR_SPECIAL,	/* code of its own: TSC, TSC_ADJUST, APIC_BASE, EFER, XSS, deadline */
+};
+
+/* Flags */
+#define MKVM_MSR_GUEST_READ	MKVM_BIT(0)
+#define MKVM_MSR_GUEST_WRITE	MKVM_BIT(1)
+#define MKVM_MSR_LISTED		MKVM_BIT(2)	/* in KVM_GET_MSR_INDEX_LIST */
+
+struct mkvm_msr_rule {
+	u32 index;
+	u16 count;		/* consecutive MSRs with this rule */
+	u8 home;		/* enum mkvm_msr_home */
+	u8 flags;
+	u32 field;		/* the VMCS field, for MKVM_MSR_IN_VMCS */
+	u8 check;		/* how values are checked: private to msr.c */
+	u64 mask;		/* bits that may be set, for some checks */
+	u64 reset;
+	const char *name;
+};
+
+/* One value per MSR with home MKVM_MSR_STORED. */
+#define MKVM_MSR_FILE_SIZE	96
+struct mkvm_msr_file {
+	u64 value[MKVM_MSR_FILE_SIZE];
+};
+
+MKVM_PURE_BEGIN
+
+/* NULL: the guest gets #GP and KVM_GET/SET_MSRS stop there. */
+const struct mkvm_msr_rule *mkvm_msr_find(u32 index);
+
+/* Does this guest's CPUID give it the MSR? False is as bad as no rule. */
+bool mkvm_msr_exists(u32 index, const struct mkvm_guest_cpu *cpu);
+
+/*
+ * May @value be written? Reserved bits, canonical addresses, memory types.
+ * Says nothing of the guest's right to write: see the rule's flags.
+ */
+bool mkvm_msr_valid(u32 index, u64 value, const struct mkvm_guest_cpu *cpu);
+
+/* Power-on values. */
+void mkvm_msr_reset(struct mkvm_msr_file *file);
+
+/* The place of a MKVM_MSR_STORED value; NULL for every other MSR. */
+u64 *mkvm_msr_stored(struct mkvm_msr_file *file, u32 index);
+
+/*
+ * For KVM_GET_MSR_INDEX_LIST: writes up to @max indices, returns how many there
+ * are.
+ */
+u32 mkvm_msr_list(u32 *out, u32 max);
+
+MKVM_PURE_END
+
+#endif /* MKVM_PURE_MSR_H */
