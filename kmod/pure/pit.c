@@ -186,8 +186,10 @@ static void write_first_byte(struct mkvm_pit_channel *c, u8 value)
 {
 	c->low_byte = value;
 	c->write_high = 1;
-	if (c->mode == 0)
+	if (c->mode == 0) {
 		c->loaded = 0;
+		c->counting = 0;
+	}
 }
 
 static void write_channel(struct mkvm_pit_channel *c, u8 value, u64 tick)
