@@ -8,6 +8,9 @@
 #include <random>
 #include <vector>
 
+#include "devices/interval_timer.h"
+#include "devices/pic_pair.h"
+#include "devices/power.h"
 #include "devices/serial.h"
 #include "testing/device_fakes.h"
 
@@ -47,9 +50,83 @@ struct SerialRig {
   Serial dev{irq, sink};
 };
 
+struct PicRig {
+  using State = PicPair::State;
+  std::vector<PortRange> ports() {
+    return {{dev.primary(), 2}, {dev.secondary(), 2}, {dev.elcr(), 2}};
+  }
+  void disturb() {
+    for (const uint8_t icw : {0x30, 0x04, 0x01, 0x00}) {
+      if (icw == 0x30) poke(dev.primary(), 0, 0x11);
+      poke(dev.primary(), 1, icw);
+    }
+    dev.input(4).set(true);
+  }
+  std::vector<State> impossible() {
+    State vector = dev.save(), lowest = vector, step = vector, elcr = vector, flag = vector;
+    vector.pic.chip[0].vector_base = 0x31;
+    lowest.pic.chip[1].lowest = 8;
+    step.pic.chip[0].step = 4;
+    elcr.pic.chip[0].elcr = 0x01;
+    flag.pic.chip[1].poll = 2;
+    return {vector, lowest, step, elcr, flag};
+  }
+
+  FakeIrq irq;
+  PicPair dev{irq};
+};
+
+struct TimerRig {
+  using State = IntervalTimer::State;
+  std::vector<PortRange> ports() { return {{dev.counters(), 4}, {dev.speaker(), 1}}; }
+  void disturb() {
+    poke(dev.counters(), 3, 0x34);
+    poke(dev.counters(), 0, 0x00);
+    poke(dev.counters(), 0, 0x10);
+    clock.now += 12345678;
+    peek(dev.counters(), 0);
+    poke(dev.speaker(), 0, 0x03);
+  }
+  std::vector<State> impossible() {
+    State mode = dev.save(), count = mode, future = mode, held = mode, reload = mode;
+    mode.pit.channel[0].mode = 6;
+    count.pit.channel[1].count = 0;
+    future.pit.channel[0].seen = ~0ull;
+    held.pit.channel[0].held = ~0ull;
+    reload.pit.channel[0].reload_at = 1;
+    return {mode, count, future, held, reload};
+  }
+
+  FakeClock clock;
+  FakeIrq irq;
+  IntervalTimer dev{irq, clock};
+};
+
+// The power ports have one byte or two, and no interrupt.
+template <class Device>
+struct PowerRig {
+  using State = typename Device::State;
+  std::vector<PortRange> ports() { return {{dev, Device::kSize}}; }
+  void disturb() { poke(dev, 0, 0x06); }
+
+  FakeIrq irq;
+  FakePower power;
+  Device dev{power};
+};
+struct ResetControlRig : PowerRig<ResetControl> {
+  std::vector<State> impossible() { return {State{0x01}}; }
+};
+struct PowerManagementRig : PowerRig<PowerManagement> {
+  std::vector<State> impossible() { return {State{0x2000}}; }
+};
+struct SystemControlARig : PowerRig<SystemControlA> {
+  std::vector<State> impossible() { return {State{0x03}, State{0x00}}; }
+};
+
 template <class Rig>
 class DeviceContract : public ::testing::Test {};
-using EveryDevice = ::testing::Types<SerialRig>;
+using EveryDevice = ::testing::Types<SerialRig, PicRig, TimerRig, ResetControlRig,
+                                     PowerManagementRig, SystemControlARig>;
 TYPED_TEST_SUITE(DeviceContract, EveryDevice);
 
 TYPED_TEST(DeviceContract, StartsWithItsInterruptLineLow) {

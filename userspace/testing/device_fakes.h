@@ -24,8 +24,9 @@ struct FakeSink final : ByteSink {
 };
 
 struct FakeClock final : Clock {
+  explicit FakeClock(uint64_t start = 0) : now(start) {}
   uint64_t now_ns() const override { return now; }
-  uint64_t now = 0;
+  uint64_t now;
 };
 
 struct FakePower final : PowerSwitch {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "devices/interval_timer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+namespace minikvm {
+
+namespace {
+
+constexpr uint64_t kNsPerSecond = 1'000'000'000;
+
+// No tick that a channel remembers lies in the future of the moment it was
+// saved, but the one at which it loads its next count.
+bool plausible(const mkvm_pit_channel& c, uint64_t now) {
+  return c.seen <= now && c.held <= now && (c.reload_at == 0 || c.reload_at >= c.seen);
+}
+
+uint64_t ticks(uint64_t ns) {
+  return ns / kNsPerSecond * MKVM_PIT_HZ + ns % kNsPerSecond * MKVM_PIT_HZ / kNsPerSecond;
+}
+
+bool valid(const IntervalTimer::State& state) {
+  const uint64_t now = ticks(state.elapsed_ns);
+  return mkvm_pit_valid(&state.pit) &&
+         std::ranges::all_of(state.pit.channel, [&](auto& c) { return plausible(c, now); });
+}
+
+}  // namespace
+
+static_assert(std::has_unique_object_representations_v<mkvm_pit>);  // memcmp compares values
+
+bool IntervalTimer::State::operator==(const State& other) const {
+  return elapsed_ns == other.elapsed_ns && std::memcmp(&pit, &other.pit, sizeof(pit)) == 0;
+}
+
+IntervalTimer::IntervalTimer(IrqLine& irq0, const Clock& clock)
+    : irq0_(irq0), clock_(clock), power_on_(clock.now_ns()) {
+  mkvm_pit_reset(&pit_);
+}
+
+void IntervalTimer::reset() {
+  power_on_ = clock_.now_ns();
+  mkvm_pit_reset(&pit_);
+}
+
+IntervalTimer::State IntervalTimer::save() const { return {pit_, elapsed()}; }
+
+Result<> IntervalTimer::restore(const State& state) {
+  if (!valid(state)) return fail({EINVAL, "restore", "8254", "impossible state"});
+  pit_ = state.pit;
+  power_on_ = clock_.now_ns() - state.elapsed_ns;
+  return {};
+}
+
+uint64_t IntervalTimer::next_event() const {
+  const uint64_t rise = mkvm_pit_next_rise(&pit_, elapsed());
+  return rise == MKVM_PIT_NEVER ? kNever : rise + power_on_;
+}
+
+void IntervalTimer::advance() {
+  if (mkvm_pit_collect(&pit_, elapsed()) == 0) return;
+  irq0_.set(true);
+  irq0_.set(false);
+}
+
+// Each access passes on the edges that are due: those from before it, and the
+// one that a write itself can cause.
+uint8_t IntervalTimer::Counters::read8(uint64_t offset) {
+  owner.advance();
+  return mkvm_pit_read(&owner.pit_, static_cast<unsigned>(offset), owner.elapsed());
+}
+
+void IntervalTimer::Counters::write8(uint64_t offset, uint8_t value) {
+  mkvm_pit_write(&owner.pit_, static_cast<unsigned>(offset), value, owner.elapsed());
+  owner.advance();
+}
+
+uint8_t IntervalTimer::Speaker::read8(uint64_t) {
+  return mkvm_pit_read_speaker(&owner.pit_, owner.elapsed());
+}
+
+void IntervalTimer::Speaker::write8(uint64_t, uint8_t value) {
+  mkvm_pit_write_speaker(&owner.pit_, value, owner.elapsed());
+}
+
+}  // namespace minikvm
