@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# make modules [KDIR=DIR] [MKVM_DEBUG=1]	minikvm.ko, for the kernel whose headers are in DIR
+# make vmm				build/minikvm, the command line program
+# make install | clean
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+# 1: count VMREADs and VMWRITEs, see MKVM_GET_STATS
+MKVM_DEBUG ?=
+
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MKVM_DEBUG=$(if $(filter 1 y,$(MKVM_DEBUG)),y)
+
+.PHONY: modules modules-clean vmm install clean
+
+modules:
+	+$(kbuild) modules
+
+modules-clean:
+	+$(kbuild) clean
+
+vmm:
+	cmake -S userspace -B build/vmm
+	cmake --build build/vmm
+
+install: modules
+	+$(kbuild) modules_install
+	depmod -a
+
+clean: modules-clean
+	rm -rf build/vmm build/minikvm

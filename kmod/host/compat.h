@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Kernel interfaces that were renamed: the new name, on every kernel. */
+#ifndef MKVM_HOST_COMPAT_H
+#define MKVM_HOST_COMPAT_H
+
+#include <linux/compiler.h>
+#include <asm/msr.h>
+
+#ifndef rdmsrq			/* until 6.15 */
+#define rdmsrq			rdmsrl
+#define rdmsrq_safe		rdmsrl_safe
+#define wrmsrq			wrmsrl
+#endif
+
+#ifndef asm_goto_output
+#define asm_goto_output(x...)	asm volatile goto(x)
+#endif
+
+#endif /* MKVM_HOST_COMPAT_H */

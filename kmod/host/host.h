@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What minikvm takes from Linux that moves from one kernel to the next. */
+#ifndef MKVM_HOST_HOST_H
+#define MKVM_HOST_HOST_H
+
+#include <linux/percpu.h>
+#include <linux/types.h>
+
+struct mkvm_vendor;
+
+/* ---- virt.c: the one owner of hardware virtualization ---- */
+
+/*
+ * Turn virtualization on, on every CPU that is online or comes online, until
+ * released; all CPUs or none. Follows CPU hotplug, suspend, reboot, kexec and
+ * crash. -EBUSY when another hypervisor has it; the log says which and what to
+ * do. Process context.
+ */
+int mkvm_host_claim(const struct mkvm_vendor *vendor);
+void mkvm_host_release(void);
+
+DECLARE_PER_CPU(bool, mkvm_host_virt_on);
+extern bool mkvm_host_stopping;
+
+/* Is virtualization on, on this CPU? Preemption off. */
+static __always_inline bool mkvm_host_cpu_on(void)
+{
+	return __this_cpu_read(mkvm_host_virt_on);
+}
+
+/*
+ * Reboot, kexec or crash: virtualization has gone off under whatever still
+ * runs, so that its instructions fault, which nobody needs to hear about.
+ */
+static __always_inline bool mkvm_host_going_down(void)
+{
+	return READ_ONCE(mkvm_host_stopping);
+}
+
+/* ---- vmxe.c: CR4.VMXE of this CPU; interrupts off ---- */
+
+/*
+ * Says what is left for the caller: MKVM_VMXON_IS_YOURS, or MKVM_VMXON_IS_DONE
+ * where the kernel itself owns VMX operation. -EBUSY: another hypervisor is here.
+ */
+enum { MKVM_VMXON_IS_YOURS, MKVM_VMXON_IS_DONE };
+int mkvm_host_vmx_get(void);
+/* After VMXOFF, where VMXON was the caller's. Also in NMI context. */
+void mkvm_host_vmx_put(void);
+
+/* ---- nmi.c: events that arrived as a VM exit and are the host's ---- */
+
+/* Can mkvm_host_nmi work on this host? Else -EOPNOTSUPP, and the log says why. */
+int mkvm_host_nmi_check(void);
+/* The NMI that caused the VM exit. Interrupts off, before anything can be instrumented. */
+void mkvm_host_nmi(void);
+/* The machine check that caused the VM exit. Interrupts off. */
+void mkvm_host_machine_check(void);
+
+#endif /* MKVM_HOST_HOST_H */
