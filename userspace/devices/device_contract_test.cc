@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "devices/i8042.h"
 #include "devices/interval_timer.h"
 #include "devices/pic_pair.h"
 #include "devices/power.h"
@@ -102,6 +103,27 @@ struct TimerRig {
   IntervalTimer dev{irq, clock};
 };
 
+struct I8042Rig {
+  using State = I8042::State;
+  std::vector<PortRange> ports() { return {{dev.data(), 1}, {dev.command(), 1}}; }
+  void disturb() {
+    poke(dev.data(), 0, 0xf2);
+    poke(dev.command(), 0, 0xd1);
+  }
+  std::vector<State> impossible() {
+    State a20 = dev.save(), awaiting = a20, timeout = a20;
+    a20.output_port = 0x01;
+    awaiting.awaiting = 0x20;
+    timeout.full = false;
+    timeout.timeout = true;
+    return {a20, awaiting, timeout};
+  }
+
+  FakeIrq irq;
+  FakePower power;
+  I8042 dev{irq, power};
+};
+
 // The power ports have one byte or two, and no interrupt.
 template <class Device>
 struct PowerRig {
@@ -125,7 +147,7 @@ struct SystemControlARig : PowerRig<SystemControlA> {
 
 template <class Rig>
 class DeviceContract : public ::testing::Test {};
-using EveryDevice = ::testing::Types<SerialRig, PicRig, TimerRig, ResetControlRig,
+using EveryDevice = ::testing::Types<SerialRig, PicRig, TimerRig, I8042Rig, ResetControlRig,
                                      PowerManagementRig, SystemControlARig>;
 TYPED_TEST_SUITE(DeviceContract, EveryDevice);
 
