@@ -13,6 +13,7 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/kernel.h>
+#include <linux/nospec.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 #else
@@ -44,6 +45,10 @@ typedef __s64 s64;
 #endif
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#endif
+/* Speculation past a bounds check is the kernel's concern only. */
+#ifndef array_index_nospec
+#define array_index_nospec(index, size)	((void)(size), (index))
 #endif
 #endif /* __KERNEL__ */
 

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VM's memory slots, and copies to and from guest memory through them.
+ *
+ * The slots are one immutable sorted array under vm->srcu; pure/slots.c knows
+ * what KVM accepts and how an array follows from the one before. mmu.c swaps
+ * them, so that no mapping outlives its slot.
+ */
+#define pr_fmt(fmt) "minikvm: " fmt
+
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "mkvm.h"
+#include "vendor.h"
+
+static struct mkvm_slots *alloc_slots(u32 nr)
+{
+	struct mkvm_slots *slots;
+
+	return kvzalloc(struct_size(slots, slot, nr), GFP_KERNEL_ACCOUNT);
+}
+
+int mkvm_slots_init(struct mkvm_vm *vm)
+{
+	struct mkvm_slots *none = alloc_slots(0);
+	int ret;
+
+	if (!none)
+		return -ENOMEM;
+	ret = init_srcu_struct(&vm->srcu);
+	if (ret) {
+		kvfree(none);
+		return ret;
+	}
+	mutex_init(&vm->slots_lock);
+	RCU_INIT_POINTER(vm->slots, none);
+	return 0;
+}
+
+void mkvm_slots_free(struct mkvm_vm *vm)
+{
+	kvfree(rcu_dereference_protected(vm->slots, true));	/* nobody else is left */
+	cleanup_srcu_struct(&vm->srcu);
+}
+
+/*
+ * Below TASK_SIZE_MAX, which also refuses tagged addresses: mmu.c compares these
+ * with the untagged ones of the MMU notifier.
+ */
+static bool user_range(u64 addr, u64 size)
+{
+	return size <= TASK_SIZE_MAX && addr <= TASK_SIZE_MAX - size;
+}
+
+/* The guest's physical addresses end where the host's or the page table's do. */
+static u64 gfn_limit(void)
+{
+	u64 host = 1ull << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT);
+
+	return min(host, mkvm_pgtable_gfn_limit(mkvm_vendor->pgtable));
+}
+
+static int change_slots(struct mkvm_vm *vm, struct mkvm_slots *slots,
+			const struct mkvm_slot_change *change)
+{
+	struct mkvm_slots *next = alloc_slots(slots->nr + 1);
+	const struct mkvm_memslot *gone = &change->old;
+
+	if (!next)
+		return -ENOMEM;
+	mkvm_slots_apply(slots, change, next);
+	mkvm_mmu_replace_slots(vm, next, gone->base_gfn, gone->base_gfn + gone->npages);
+	/* Whoever still copies through the old array finishes before we return. */
+	synchronize_srcu(&vm->srcu);
+	kvfree(slots);
+	return 0;
+}
+
+int mkvm_set_memory_region(struct mkvm_vm *vm,
+			   const struct kvm_userspace_memory_region *region)
+{
+	struct mkvm_slot_change change = {};
+	struct mkvm_slots *slots;
+	int ret;
+
+	if (!user_range(region->userspace_addr, region->memory_size))
+		return -EINVAL;
+	mutex_lock(&vm->slots_lock);
+	slots = rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
+	ret = mkvm_slots_plan(slots, gfn_limit(), region, &change);
+	if (!ret && change.kind != MKVM_SLOT_UNCHANGED)
+		ret = change_slots(vm, slots, &change);
+	mutex_unlock(&vm->slots_lock);
+	return ret;
+}
+
+/* ---- copies ---- */
+
+/* The user address behind gpa, or NULL; *len is cut to what the slot has. */
+static void __user *guest_to_user(struct mkvm_vm *vm, u64 gpa, size_t *len)
+{
+	const struct mkvm_slots *slots = srcu_dereference(vm->slots, &vm->srcu);
+	const struct mkvm_memslot *slot = mkvm_slot_find(slots, gpa >> PAGE_SHIFT);
+	u64 left;
+
+	if (!slot)
+		return NULL;
+	left = ((slot->base_gfn + slot->npages) << PAGE_SHIFT) - gpa;
+	*len = min_t(u64, *len, left);
+	return (void __user *)(mkvm_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa));
+}
+
+static int read_some(struct mkvm_vm *vm, u64 gpa, void *data, size_t *len)
+{
+	const void __user *from = guest_to_user(vm, gpa, len);
+
+	return from && !copy_from_user(data, from, *len) ? 0 : -EFAULT;
+}
+
+static int write_some(struct mkvm_vm *vm, u64 gpa, const void *data, size_t *len)
+{
+	void __user *to = guest_to_user(vm, gpa, len);
+
+	return to && !copy_to_user(to, data, *len) ? 0 : -EFAULT;
+}
+
+int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	int ret = 0;
+
+	while (len && !ret) {
+		size_t chunk = len;
+
+		ret = read_some(vm, gpa, data, &chunk);
+		gpa += chunk;
+		data += chunk;
+		len -= chunk;
+	}
+	srcu_read_unlock(&vm->srcu, idx);
+	return ret;
+}
+
+int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	int ret = 0;
+
+	while (len && !ret) {
+		size_t chunk = len;
+
+		ret = write_some(vm, gpa, data, &chunk);
+		gpa += chunk;
+		data += chunk;
+		len -= chunk;
+	}
+	srcu_read_unlock(&vm->srcu, idx);
+	return ret;
+}
+
+/* 0, 1 when the old value was not there, or -EFAULT. */
+static int cmpxchg_user(void __user *at, u64 old, u64 next, u32 size)
+{
+	u32 old32 = old;
+
+	if (size == sizeof(u32))
+		return __try_cmpxchg_user((u32 __user *)at, &old32, (u32)next, fault32);
+	return __try_cmpxchg_user((u64 __user *)at, &old, next, fault64);
+}
+
+int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	size_t len = size;
+	void __user *at = guest_to_user(vm, gpa, &len);
+	int ret = -EFAULT;
+
+	if (at && len == size && access_ok(at, size))
+		ret = cmpxchg_user(at, old, next, size);
+	srcu_read_unlock(&vm->srcu, idx);
+	return ret > 0 ? -EAGAIN : ret;
+}

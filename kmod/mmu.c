@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The second-stage page table: filled by faults, emptied by the MMU notifier and
+ * by slot changes.
+ *
+ * No reference and no pin holds a mapped page. What keeps a mapping honest is
+ * the notifier: the host says that it will change a range, we unmap it and flush
+ * every vCPU before we answer. A fault that looked its page up before such an
+ * invalidation sees that the sequence count moved and maps nothing; the guest
+ * faults again.
+ *
+ * A slot change is one more invalidation: under mmu->lock the array is swapped,
+ * the old range unmapped and the sequence moved. So the notifier, which reads
+ * the array under the same lock, either still finds the old slot or finds
+ * nothing left of it, and a fault that looked its page up through the old slot
+ * maps nothing.
+ */
+#define pr_fmt(fmt) "minikvm: " fmt
+
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+
+#include "mkvm.h"
+#include "vendor.h"
+
+static void *alloc_table(void)
+{
+	return (void *)__get_free_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+}
+
+static void *child_table(u64 entry)
+{
+	return __va(mkvm_pgtable_pa(entry));
+}
+
+static bool is_table(u64 entry, unsigned int level)
+{
+	const struct mkvm_pgtable_format *f = mkvm_vendor->pgtable;
+
+	return mkvm_pgtable_is_present(f, entry) && !mkvm_pgtable_is_leaf(f, entry, level);
+}
+
+/* Of tables that no vCPU can reach any more. Depth is the number of levels. */
+static void free_tables(u64 *table, unsigned int level)
+{
+	unsigned int i;
+
+	for (i = 0; level > 1 && i < MKVM_PGTABLE_ENTRIES; i++)
+		if (is_table(table[i], level))
+			free_tables(child_table(table[i]), level - 1);
+	free_page((unsigned long)table);
+}
+
+/* ---- unmapping ---- */
+
+/*
+ * Tables cut out of the page table wait here until no vCPU's paging-structure
+ * cache knows them. The page's private word chains them: address and level.
+ */
+struct cut_tables {
+	unsigned long head;
+	bool changed;		/* some entry was present and is not any more */
+};
+
+static void cut(struct cut_tables *c, u64 *entry, unsigned int level)
+{
+	u64 old = *entry;
+
+	c->changed = true;
+	WRITE_ONCE(*entry, 0);
+	if (is_table(old, level)) {
+		void *table = child_table(old);
+
+		set_page_private(virt_to_page(table), c->head);
+		c->head = (unsigned long)table | (level - 1);
+	}
+}
+
+/* Cut [start, end) from a table that maps from base on; leaves are cut whole. */
+static void cut_range(struct cut_tables *c, u64 *table, unsigned int level,
+		      mkvm_gfn_t base, mkvm_gfn_t start, mkvm_gfn_t end)
+{
+	u64 span = mkvm_pgtable_span(level);
+	unsigned int i = start > base ? mkvm_pgtable_index(start, level) : 0;
+
+	for (; i < MKVM_PGTABLE_ENTRIES && base + i * span < end; i++) {
+		mkvm_gfn_t first = base + i * span;
+
+		if (!mkvm_pgtable_is_present(mkvm_vendor->pgtable, table[i]))
+			continue;
+		if (is_table(table[i], level) && (first < start || first + span > end))
+			cut_range(c, child_table(table[i]), level - 1, first, start, end);
+		else
+			cut(c, &table[i], level);
+	}
+}
+
+static void cut_gfns(struct mkvm_vm *vm, struct cut_tables *c, mkvm_gfn_t start, mkvm_gfn_t end)
+{
+	lockdep_assert_held(&vm->mmu.lock);
+	cut_range(c, vm->mmu.root, mkvm_vendor->pgtable->levels, 0, start, end);
+}
+
+/*
+ * Under the lock: another invalidation that finds its range already empty must
+ * not return to the host while our flush is still on its way.
+ */
+static void flush_cut(struct mkvm_vm *vm, const struct cut_tables *c)
+{
+	lockdep_assert_held(&vm->mmu.lock);
+	if (c->changed)
+		mkvm_request_all(vm, MKVM_REQ_TLB_FLUSH);
+}
+
+static void free_cut(struct cut_tables *c)
+{
+	while (c->head) {
+		u64 *table = (u64 *)(c->head & PAGE_MASK);
+		unsigned int level = c->head & ~PAGE_MASK;
+		struct page *page = virt_to_page(table);
+
+		c->head = page_private(page);
+		set_page_private(page, 0);
+		free_tables(table, level);
+	}
+}
+
+void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
+			    mkvm_gfn_t start, mkvm_gfn_t end)
+{
+	struct cut_tables c = {};
+
+	lockdep_assert_held(&vm->slots_lock);
+	spin_lock(&vm->mmu.lock);
+	rcu_assign_pointer(vm->slots, next);
+	smp_wmb();	/* the array before the count: pairs with resolve() */
+	WRITE_ONCE(vm->mmu.inval_seq, vm->mmu.inval_seq + 1);
+	cut_gfns(vm, &c, start, end);
+	flush_cut(vm, &c);
+	spin_unlock(&vm->mmu.lock);
+	free_cut(&c);
+}
+
+/* ---- MMU notifier ---- */
+
+static struct mkvm_vm *notifier_vm(struct mmu_notifier *notifier)
+{
+	return container_of(notifier, struct mkvm_vm, mmu.notifier);
+}
+
+static void cut_hvas(struct mkvm_vm *vm, struct cut_tables *c, unsigned long start,
+		     unsigned long end)
+{
+	const struct mkvm_slots *slots =
+		rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->mmu.lock));
+	mkvm_gfn_t first, past;
+	u32 i;
+
+	for (i = 0; i < slots->nr; i++)
+		if (mkvm_slot_intersect(&slots->slot[i], start, end, &first, &past))
+			cut_gfns(vm, c, first, past);
+}
+
+static int inval_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct mkvm_vm *vm = notifier_vm(notifier);
+	struct cut_tables c = {};
+
+	spin_lock(&vm->mmu.lock);
+	vm->mmu.inval_running++;
+	cut_hvas(vm, &c, range->start, range->end);
+	flush_cut(vm, &c);
+	spin_unlock(&vm->mmu.lock);
+	free_cut(&c);
+	return 0;
+}
+
+static void inval_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
+{
+	struct mkvm_mmu *mmu = &notifier_vm(notifier)->mmu;
+
+	spin_lock(&mmu->lock);
+	WRITE_ONCE(mmu->inval_seq, mmu->inval_seq + 1);
+	mmu->inval_running--;
+	spin_unlock(&mmu->lock);
+}
+
+/* The mm goes away, with or without its VM: every page goes back. */
+static void mm_release(struct mmu_notifier *notifier, struct mm_struct *mm)
+{
+	struct mkvm_vm *vm = notifier_vm(notifier);
+	struct cut_tables c = {};
+
+	spin_lock(&vm->mmu.lock);
+	cut_gfns(vm, &c, 0, mkvm_pgtable_gfn_limit(mkvm_vendor->pgtable));
+	flush_cut(vm, &c);
+	spin_unlock(&vm->mmu.lock);
+	free_cut(&c);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.invalidate_range_start	= inval_start,
+	.invalidate_range_end	= inval_end,
+	.release		= mm_release,
+};
+
+/* ---- mapping ---- */
+
+struct mapping {
+	const struct mkvm_memslot *slot;
+	mkvm_gfn_t gfn;
+	struct page *page;	/* behind gfn */
+	u32 access;		/* what the guest wanted */
+	bool writable;		/* the host lets the guest write */
+};
+
+/*
+ * A guest may hang CPUs with this erratum by changing the size of a page that it
+ * executes from. Such a CPU gets large leaves for data only; code is mapped by
+ * 4-KiB leaves.
+ */
+static bool large_leaf_no_exec(void)
+{
+	return boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT);
+}
+
+/*
+ * The level at which the host's own page table maps hva. Interrupts are off, so
+ * no table goes away under us: freeing one waits for an interrupt here, or for
+ * RCU.
+ */
+static unsigned int host_level(struct mm_struct *mm, unsigned long hva)
+{
+	unsigned int level = 1;
+	unsigned long flags;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pgd = READ_ONCE(*pgd_offset(mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	if (pud_leaf(pud)) {
+		level = 3;
+		goto out;
+	}
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	if (pmd_present(pmd) && pmd_leaf(pmd))
+		level = 2;
+out:
+	local_irq_restore(flags);
+	return level;
+}
+
+/* The largest leaf that host memory, slot and CPU allow. */
+static unsigned int leaf_level(struct mkvm_vm *vm, const struct mapping *m)
+{
+	unsigned int level;
+
+	if (!PageCompound(m->page))
+		return 1;
+	if (large_leaf_no_exec() && (m->access & MKVM_ACCESS_EXEC))
+		return 1;
+	level = min_t(unsigned int, mkvm_vendor->pgtable->max_leaf,
+		      host_level(vm->mm, mkvm_slot_hva(m->slot, m->gfn)));
+	while (level > 1 && !mkvm_slot_allows_span(m->slot, m->gfn, mkvm_pgtable_span(level)))
+		level--;
+	return level;
+}
+
+static u64 leaf_for(const struct mapping *m, unsigned int level)
+{
+	u64 offset = (m->gfn & (mkvm_pgtable_span(level) - 1)) << PAGE_SHIFT;
+	u32 access = MKVM_ACCESS_READ;
+
+	if (m->writable)
+		access |= MKVM_ACCESS_WRITE;
+	if (level == 1 || !large_leaf_no_exec())
+		access |= MKVM_ACCESS_EXEC;
+	return mkvm_pgtable_make_leaf(mkvm_vendor->pgtable, page_to_phys(m->page) - offset,
+				      level, access);
+}
+
+/* Entry now leads elsewhere, or nowhere. */
+static void replace_entry(struct mkvm_vm *vm, u64 *entry, u64 next)
+{
+	struct cut_tables c = { .changed = true };
+
+	WRITE_ONCE(*entry, next);
+	flush_cut(vm, &c);
+}
+
+static void set_leaf(struct mkvm_vm *vm, u64 *entry, u64 leaf, u32 access)
+{
+	const struct mkvm_pgtable_format *f = mkvm_vendor->pgtable;
+	u64 old = *entry;
+
+	if (!mkvm_pgtable_is_present(f, old))
+		WRITE_ONCE(*entry, leaf);
+	else if (mkvm_pgtable_pa(old) != mkvm_pgtable_pa(leaf))
+		replace_entry(vm, entry, leaf);
+	else if (!mkvm_pgtable_allows(f, old, access))
+		WRITE_ONCE(*entry, leaf);	/* more rights: the fault has flushed the old */
+	/* else another vCPU was faster */
+}
+
+/*
+ * Walk down to where the leaf belongs. A table that is already there wins over a
+ * larger leaf: when its range becomes one host page, the notifier cuts it out.
+ * -EAGAIN: a table is missing and *spare is NULL; else *spare may be used up.
+ */
+static int map(struct mkvm_vm *vm, const struct mapping *m, void **spare)
+{
+	const struct mkvm_pgtable_format *f = mkvm_vendor->pgtable;
+	unsigned int level, target = leaf_level(vm, m);
+	u64 *table = vm->mmu.root;
+
+	lockdep_assert_held(&vm->mmu.lock);
+	for (level = f->levels;; level--) {
+		u64 *entry = &table[mkvm_pgtable_index(m->gfn, level)];
+
+		if (!is_table(*entry, level)) {
+			if (level <= target) {
+				set_leaf(vm, entry, leaf_for(m, level), m->access);
+				return 0;
+			}
+			if (!*spare)
+				return -EAGAIN;
+			/* A large leaf that no longer fits goes; it comes back as small ones. */
+			if (mkvm_pgtable_is_present(f, *entry))
+				replace_entry(vm, entry, 0);
+			WRITE_ONCE(*entry, mkvm_pgtable_make_table(f, __pa(*spare)));
+			*spare = NULL;
+		}
+		table = child_table(*entry);
+	}
+}
+
+static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned long seq)
+{
+	struct mkvm_mmu *mmu = &vm->mmu;
+	void *spare = NULL;
+	int ret;
+
+	for (;;) {
+		ret = 0;	/* stale: the guest just faults again */
+		spin_lock(&mmu->lock);
+		if (!mmu->inval_running && mmu->inval_seq == seq)
+			ret = map(vm, m, &spare);
+		spin_unlock(&mmu->lock);
+		if (ret != -EAGAIN)
+			break;
+		spare = alloc_table();
+		if (!spare)
+			return -ENOMEM;
+	}
+	free_page((unsigned long)spare);
+	return ret;
+}
+
+/*
+ * The page behind hva, with a reference for as long as it takes to map it. A
+ * read gets a writable mapping only where the host already has one: anything
+ * else would break copy-on-write and KSM sharing for nothing. Memory without
+ * struct page (VM_PFNMAP, VM_IO) is refused by GUP.
+ */
+static int get_host_page(struct mapping *m, unsigned long hva)
+{
+	int ret;
+
+	m->writable = true;
+	if (!(m->access & MKVM_ACCESS_WRITE)) {
+		if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &m->page) == 1)
+			return 0;
+		m->writable = false;
+	}
+	ret = get_user_pages_fast(hva, 1, m->writable ? FOLL_WRITE : 0, &m->page);
+	if (ret == 1)
+		return 0;
+	return ret == -EINTR ? ret : -EFAULT;
+}
+
+/*
+ * The guest will write without our seeing it, so the host learns now that the
+ * page is dirty. GUP has marked it accessed.
+ */
+static void put_host_page(const struct mapping *m)
+{
+	if (m->writable && !PageDirty(m->page))
+		SetPageDirty(m->page);
+	put_page(m->page);
+}
+
+/* Caller holds vm->srcu. */
+static int resolve(struct mkvm_vm *vm, mkvm_gfn_t gfn, u32 access)
+{
+	struct mapping m = { .gfn = gfn, .access = access };
+	unsigned long seq = READ_ONCE(vm->mmu.inval_seq);
+	int ret;
+
+	smp_rmb();	/* the count before everything that it vouches for */
+	m.slot = mkvm_slot_find(srcu_dereference(vm->slots, &vm->srcu), gfn);
+	if (!m.slot)
+		return -ENXIO;
+	ret = get_host_page(&m, mkvm_slot_hva(m.slot, gfn));
+	if (ret)
+		return ret;
+	ret = map_if_current(vm, &m, seq);
+	put_host_page(&m);
+	return ret;
+}
+
+int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access)
+{
+	struct mkvm_vm *vm = v->vm;
+	int idx = srcu_read_lock(&vm->srcu);
+	int ret = resolve(vm, gpa >> PAGE_SHIFT, access);
+
+	srcu_read_unlock(&vm->srcu, idx);
+	return ret ?: MKVM_RESUME;
+}
+
+/* ---- life ---- */
+
+int mkvm_mmu_init(struct mkvm_vm *vm)
+{
+	struct mkvm_mmu *mmu = &vm->mmu;
+	int ret;
+
+	spin_lock_init(&mmu->lock);
+	mmu->root = alloc_table();
+	if (!mmu->root)
+		return -ENOMEM;
+	mmu->notifier.ops = &notifier_ops;
+	ret = mmu_notifier_register(&mmu->notifier, vm->mm);
+	if (ret)
+		free_page((unsigned long)mmu->root);
+	return ret;
+}
+
+void mkvm_mmu_free(struct mkvm_vm *vm)
+{
+	mmu_notifier_unregister(&vm->mmu.notifier, vm->mm);
+	free_tables(vm->mmu.root, mkvm_vendor->pgtable->levels);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guest physical address space as userspace lays it: slots, kept as a
+ * sorted array that a change copies. KVM API, KVM_SET_USER_MEMORY_REGION.
+ */
+#ifndef MKVM_PURE_SLOTS_H
+#define MKVM_PURE_SLOTS_H
+
+#include "pure.h"
+#include <linux/kvm.h>
+
+#define MKVM_MAX_SLOTS		509	/* user slots, ids 0..508, as many as KVM once had */
+#define MKVM_SLOT_MAX_PAGES	((1ull << 31) - 1)
+#define MKVM_PAGE_SHIFT		12
+
+typedef u64 mkvm_gfn_t;			/* guest frame number: GPA >> 12 */
+
+struct mkvm_memslot {
+	mkvm_gfn_t base_gfn;
+	u64 npages;
+	unsigned long hva;	/* page aligned, in the VM's mm */
+	u32 flags;		/* KVM_MEM_*; none is accepted yet */
+	u32 id;
+};
+
+/* An immutable sorted array; a change publishes a new one. */
+struct mkvm_slots {
+	u32 nr;
+	struct mkvm_memslot slot[];	/* ascending base_gfn, never overlapping */
+};
+
+enum mkvm_slot_change_kind {
+	MKVM_SLOT_UNCHANGED,
+	MKVM_SLOT_CREATE,
+	MKVM_SLOT_DELETE,
+	MKVM_SLOT_MOVE,		/* to another GPA */
+};
+
+struct mkvm_slot_change {
+	enum mkvm_slot_change_kind kind;
+	struct mkvm_memslot old;	/* DELETE, MOVE */
+	struct mkvm_memslot new_slot;	/* CREATE, MOVE */
+};
+
+MKVM_PURE_BEGIN
+
+/* NULL: no slot holds gfn. */
+const struct mkvm_memslot *mkvm_slot_find(const struct mkvm_slots *slots, mkvm_gfn_t gfn);
+
+const struct mkvm_memslot *mkvm_slot_by_id(const struct mkvm_slots *slots, u32 id);
+
+/*
+ * Check @region against @slots; @gfn_limit is the first gfn that the machine
+ * cannot name. 0 and what to do in @change, or an errno as KVM gives it: -EEXIST
+ * for an overlap, -EINVAL for everything else. That the user memory lies in the
+ * user's half is the caller's to check, before.
+ */
+int mkvm_slots_plan(const struct mkvm_slots *slots, u64 gfn_limit,
+		    const struct kvm_userspace_memory_region *region,
+		    struct mkvm_slot_change *change);
+
+/* @to has room for @from->nr + 1 slots. */
+void mkvm_slots_apply(const struct mkvm_slots *from, const struct mkvm_slot_change *change,
+		      struct mkvm_slots *to);
+
+static inline unsigned long mkvm_slot_hva(const struct mkvm_memslot *slot, mkvm_gfn_t gfn)
+{
+	return slot->hva + (unsigned long)((gfn - slot->base_gfn) << MKVM_PAGE_SHIFT);
+}
+
+/* The gfns that @slot shows of the host's [start, end); false: none. */
+bool mkvm_slot_intersect(const struct mkvm_memslot *slot, unsigned long start,
+			 unsigned long end, mkvm_gfn_t *first, mkvm_gfn_t *past);
+
+/*
+ * May [gfn, gfn + span) around @gfn be mapped by one large leaf: does it lie in
+ * the slot, and is the host memory behind it aligned alike?
+ */
+bool mkvm_slot_allows_span(const struct mkvm_memslot *slot, mkvm_gfn_t gfn, u64 span);
+
+MKVM_PURE_END
+
+#endif /* MKVM_PURE_SLOTS_H */
