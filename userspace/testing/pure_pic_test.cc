@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <gtest/gtest.h>
+
+#include "pic.h"
+
+namespace {
+
+constexpr uint16_t kPrimary = MKVM_PIC_PRIMARY_PORT;
+constexpr uint16_t kSecondary = MKVM_PIC_SECONDARY_PORT;
+
+class Pic : public ::testing::Test {
+ protected:
+  Pic() {
+    mkvm_pic_reset(&pic_);
+    init(kPrimary, 0x30, 0x04);
+    init(kSecondary, 0x38, 0x02);
+  }
+
+  // What Linux and every BIOS do: cascade, ICW4, 8086 mode; all lines unmasked.
+  void init(uint16_t port, uint8_t base, uint8_t icw3, uint8_t icw4 = 0x01) {
+    out(port, 0x11);
+    out(port + 1, base);
+    out(port + 1, icw3);
+    out(port + 1, icw4);
+  }
+  uint32_t out(uint16_t port, uint8_t value) { return mkvm_pic_write(&pic_, port, value); }
+  uint8_t in(uint16_t port) { return mkvm_pic_read(&pic_, port, &effects_); }
+  uint8_t irr(uint16_t port) {
+    out(port, 0x0a);
+    return in(port);
+  }
+  uint8_t isr(uint16_t port) {
+    out(port, 0x0b);
+    return in(port);
+  }
+  uint32_t irq(unsigned n, bool high) { return mkvm_pic_set_irq(&pic_, n, high); }
+  void pulse(unsigned n) {
+    irq(n, true);
+    irq(n, false);
+  }
+  bool intr() const { return mkvm_pic_output(&pic_); }
+  int ack() { return mkvm_pic_acknowledge(&pic_, &effects_); }
+
+  mkvm_pic pic_;
+  uint32_t effects_ = 0;
+};
+
+TEST_F(Pic, ResetMasksEverythingUntilInitialized) {
+  mkvm_pic_reset(&pic_);
+  EXPECT_EQ(irq(1, true), 0u);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, EdgeRaisesIntrOnceAndTellsSo) {
+  EXPECT_EQ(irq(1, true), MKVM_PIC_OUTPUT);
+  EXPECT_EQ(irq(1, true), 0u);
+  EXPECT_TRUE(intr());
+}
+
+TEST_F(Pic, AcknowledgeGivesTheVectorAndMovesTheRequestInService) {
+  irq(1, true);
+  EXPECT_EQ(ack(), 0x31);
+  EXPECT_EQ(effects_, MKVM_PIC_OUTPUT);
+  EXPECT_EQ(irr(kPrimary), 0x00);
+  EXPECT_EQ(isr(kPrimary), 0x02);
+}
+
+TEST_F(Pic, EdgeThatStaysHighIsNotRequestedAgain) {
+  irq(1, true);
+  ack();
+  out(kPrimary, 0x20);
+  EXPECT_FALSE(intr());
+  irq(1, false);
+  irq(1, true);
+  EXPECT_TRUE(intr());
+}
+
+TEST_F(Pic, EdgeIsRememberedAfterTheLineFalls) {
+  pulse(5);
+  EXPECT_TRUE(intr());
+  EXPECT_EQ(ack(), 0x35);
+}
+
+TEST_F(Pic, LevelIsRequestedAgainAfterEndOfInterrupt) {
+  out(MKVM_PIC_ELCR_PORT, 0x20);
+  irq(5, true);
+  EXPECT_EQ(ack(), 0x35);
+  out(kPrimary, 0x20);
+  EXPECT_TRUE(intr());
+  irq(5, false);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, LevelThatGoesAwayBeforeAcknowledgeIsSpuriousIrq7) {
+  out(MKVM_PIC_ELCR_PORT, 0x20);
+  irq(5, true);
+  irq(5, false);
+  EXPECT_EQ(ack(), 0x37);
+  EXPECT_EQ(isr(kPrimary), 0x00);
+}
+
+TEST_F(Pic, LevelOnTheSecondaryThatGoesAwayIsIrq7BecauseTheCascadeFellToo) {
+  out(MKVM_PIC_ELCR_PORT + 1, 0x04);
+  irq(10, true);
+  EXPECT_EQ(irq(10, false), MKVM_PIC_OUTPUT);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, SecondaryThatHasNothingAtAcknowledgeGivesSpuriousIrq15) {
+  irq(10, true);
+  pic_.chip[1].irr = 0;  // between the primary's and the secondary's INTA pulse
+  EXPECT_EQ(ack(), 0x3f);
+  EXPECT_EQ(isr(kPrimary), 0x04);
+  EXPECT_EQ(isr(kSecondary), 0x00);
+}
+
+TEST_F(Pic, MaskedRequestWaits) {
+  out(kPrimary + 1, 0x02);
+  irq(1, true);
+  EXPECT_FALSE(intr());
+  EXPECT_EQ(irr(kPrimary), 0x02);
+  EXPECT_EQ(out(kPrimary + 1, 0x00), MKVM_PIC_OUTPUT);
+  EXPECT_TRUE(intr());
+}
+
+TEST_F(Pic, MaskReadsBack) {
+  out(kSecondary + 1, 0x5a);
+  EXPECT_EQ(in(kSecondary + 1), 0x5a);
+}
+
+TEST_F(Pic, LowerNumbersComeFirst) {
+  irq(6, true);
+  irq(3, true);
+  EXPECT_EQ(ack(), 0x33);
+  out(kPrimary, 0x20);
+  EXPECT_EQ(ack(), 0x36);
+}
+
+TEST_F(Pic, InServiceBlocksLowerAndEqualButNotHigherPriority) {
+  irq(3, true);
+  ack();
+  irq(6, true);
+  irq(3, false);
+  irq(3, true);
+  EXPECT_FALSE(intr());
+  irq(1, true);
+  EXPECT_TRUE(intr());
+  EXPECT_EQ(ack(), 0x31);
+}
+
+TEST_F(Pic, NonSpecificEoiClearsTheHighestInService) {
+  irq(3, true);
+  ack();
+  irq(1, true);
+  ack();
+  EXPECT_EQ(isr(kPrimary), 0x0a);
+  out(kPrimary, 0x20);
+  EXPECT_EQ(isr(kPrimary), 0x08);
+}
+
+TEST_F(Pic, SpecificEoiClearsTheOneNamed) {
+  irq(3, true);
+  ack();
+  irq(1, true);
+  ack();
+  out(kPrimary, 0x63);
+  EXPECT_EQ(isr(kPrimary), 0x02);
+}
+
+TEST_F(Pic, CascadeDeliversTheSecondarysVector) {
+  irq(14, true);
+  EXPECT_TRUE(intr());
+  EXPECT_EQ(ack(), 0x3e);
+  EXPECT_EQ(isr(kPrimary), 0x04);
+  EXPECT_EQ(isr(kSecondary), 0x40);
+}
+
+TEST_F(Pic, SecondarysSecondRequestIsNotLostAcrossBothEois) {
+  irq(8, true);
+  irq(10, true);
+  EXPECT_EQ(ack(), 0x38);
+  out(kSecondary, 0x20);
+  out(kPrimary, 0x20);
+  EXPECT_EQ(ack(), 0x3a);
+}
+
+TEST_F(Pic, SecondarysSecondRequestIsNotLostUnderAutoEoi) {
+  init(kSecondary, 0x38, 0x02, 0x03);
+  irq(8, true);
+  irq(10, true);
+  EXPECT_EQ(ack(), 0x38);
+  out(kPrimary, 0x20);
+  EXPECT_EQ(ack(), 0x3a);
+}
+
+TEST_F(Pic, CascadeInputIsNotDrivenFromOutside) {
+  EXPECT_EQ(irq(2, true), 0u);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, IrqNumbersOutOfRangeAreIgnored) { EXPECT_EQ(irq(16, true), 0u); }
+
+TEST_F(Pic, SecondaryOutranksPrimaryPinsBelowTwo) {
+  irq(3, true);
+  irq(15, true);
+  EXPECT_EQ(ack(), 0x3f);
+  irq(1, true);
+  EXPECT_EQ(ack(), 0x31);
+}
+
+TEST_F(Pic, WithoutFullyNestedModeTheSecondaryCannotInterruptItself) {
+  irq(12, true);
+  ack();
+  irq(9, true);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, SpecialFullyNestedModeLetsTheSecondaryInterruptItself) {
+  init(kPrimary, 0x30, 0x04, 0x11);
+  irq(12, true);
+  ack();
+  irq(9, true);
+  EXPECT_TRUE(intr());
+  EXPECT_EQ(ack(), 0x39);
+  irq(3, true);  // but it does not open the way for lower priorities
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, AutoEoiLeavesNothingInService) {
+  init(kPrimary, 0x30, 0x04, 0x03);
+  irq(1, true);
+  ack();
+  EXPECT_EQ(isr(kPrimary), 0x00);
+  irq(6, true);
+  EXPECT_TRUE(intr());
+}
+
+TEST_F(Pic, RotationInAutoEoiModeSendsTheServedPinToTheEnd) {
+  init(kPrimary, 0x30, 0x04, 0x03);
+  out(kPrimary, 0x80);
+  irq(1, true);
+  ack();
+  irq(1, false);
+  irq(1, true);
+  irq(6, true);
+  EXPECT_EQ(ack(), 0x36);
+  out(kPrimary, 0x00);
+  EXPECT_EQ(ack(), 0x31);
+  EXPECT_EQ(pic_.chip[0].lowest, 6);
+}
+
+TEST_F(Pic, RotateOnNonSpecificEoi) {
+  irq(1, true);
+  ack();
+  out(kPrimary, 0xa0);
+  irq(0, true);
+  irq(3, true);
+  EXPECT_EQ(ack(), 0x33);
+}
+
+TEST_F(Pic, RotateOnSpecificEoi) {
+  irq(4, true);
+  ack();
+  out(kPrimary, 0xe4);
+  EXPECT_EQ(isr(kPrimary), 0x00);
+  irq(3, true);
+  irq(5, true);
+  EXPECT_EQ(ack(), 0x35);
+}
+
+TEST_F(Pic, SetPriorityNamesTheLowestPin) {
+  out(kPrimary, 0xc5);
+  irq(5, true);
+  irq(0, true);
+  irq(6, true);
+  EXPECT_EQ(ack(), 0x36);
+}
+
+TEST_F(Pic, SpecialMaskModeLetsLowerPrioritiesThroughAMaskedServiceRoutine) {
+  irq(3, true);
+  ack();
+  out(kPrimary + 1, 0x08);
+  irq(6, true);
+  EXPECT_FALSE(intr());
+  EXPECT_EQ(out(kPrimary, 0x68), MKVM_PIC_OUTPUT);
+  EXPECT_EQ(ack(), 0x36);
+  out(kPrimary, 0x20);  // the masked level is not the one that ends
+  EXPECT_EQ(isr(kPrimary), 0x08);
+  out(kPrimary, 0x48);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, PollAcknowledgesAndNamesThePin) {
+  irq(4, true);
+  out(kPrimary, 0x0c);
+  EXPECT_EQ(in(kPrimary), 0x84);
+  EXPECT_EQ(effects_, MKVM_PIC_OUTPUT);
+  EXPECT_EQ(isr(kPrimary), 0x10);
+}
+
+TEST_F(Pic, PollWithoutRequestReadsZeroAndEndsPolling) {
+  out(kPrimary, 0x0c);
+  EXPECT_EQ(in(kPrimary), 0x00);
+  irq(4, true);
+  EXPECT_EQ(irr(kPrimary), 0x10);
+}
+
+TEST_F(Pic, PollingTheSecondaryDropsTheCascade) {
+  irq(12, true);
+  out(kSecondary, 0x0c);
+  EXPECT_EQ(in(kSecondary), 0x84);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, Icw1ClearsMasksServiceAndEdges) {
+  out(kPrimary + 1, 0xff);
+  irq(1, true);
+  out(kPrimary, 0x11);
+  EXPECT_EQ(in(kPrimary + 1), 0x00);
+  EXPECT_EQ(irr(kPrimary), 0x00);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, Icw1KeepsLevelRequests) {
+  out(MKVM_PIC_ELCR_PORT, 0x20);
+  irq(5, true);
+  init(kPrimary, 0x40, 0x04);
+  EXPECT_EQ(ack(), 0x45);
+}
+
+TEST_F(Pic, SingleChipSequenceHasNoIcw3) {
+  out(kPrimary, 0x13);
+  out(kPrimary + 1, 0x50);
+  out(kPrimary + 1, 0x03);  // ICW4, not ICW3: auto EOI
+  out(kPrimary + 1, 0xfe);
+  EXPECT_EQ(in(kPrimary + 1), 0xfe);
+  irq(0, true);
+  EXPECT_EQ(ack(), 0x50);
+  EXPECT_EQ(isr(kPrimary), 0x00);
+}
+
+TEST_F(Pic, SequenceWithoutIcw4EndsAfterIcw3) {
+  out(kPrimary, 0x10);
+  out(kPrimary + 1, 0x57);
+  out(kPrimary + 1, 0x04);
+  out(kPrimary + 1, 0xaa);
+  EXPECT_EQ(in(kPrimary + 1), 0xaa);
+  irq(0, true);
+  EXPECT_EQ(ack(), 0x50);  // the low bits of ICW2 are not the programmer's
+}
+
+TEST_F(Pic, ElcrKeepsTheBoardsEdgeLines) {
+  out(MKVM_PIC_ELCR_PORT, 0xff);
+  out(MKVM_PIC_ELCR_PORT + 1, 0xff);
+  EXPECT_EQ(in(MKVM_PIC_ELCR_PORT), 0xf8);
+  EXPECT_EQ(in(MKVM_PIC_ELCR_PORT + 1), 0xde);
+}
+
+TEST_F(Pic, TurningAHighLineIntoLevelRequestsIt) {
+  irq(5, true);
+  ack();
+  out(kPrimary, 0x20);
+  EXPECT_FALSE(intr());
+  EXPECT_EQ(out(MKVM_PIC_ELCR_PORT, 0x20), MKVM_PIC_OUTPUT);
+}
+
+TEST_F(Pic, OtherPortsAreNobodys) {
+  const mkvm_pic before = pic_;
+  EXPECT_EQ(out(0x22, 0xff), 0u);
+  EXPECT_EQ(in(0x22), 0xff);
+  EXPECT_EQ(memcmp(&before, &pic_, sizeof(before)), 0);
+}
+
+TEST_F(Pic, ValidAcceptsEveryReachableStateAndRefusesTheRest) {
+  EXPECT_TRUE(mkvm_pic_valid(&pic_));
+  pic_.chip[1].elcr = 0x21;
+  EXPECT_FALSE(mkvm_pic_valid(&pic_));
+  mkvm_pic_reset(&pic_);
+  pic_.chip[0].lowest = 8;
+  EXPECT_FALSE(mkvm_pic_valid(&pic_));
+  mkvm_pic_reset(&pic_);
+  pic_.chip[0].step = 4;
+  EXPECT_FALSE(mkvm_pic_valid(&pic_));
+}
+
+// Whatever a guest does, the state stays valid and no call misbehaves.
+TEST_F(Pic, RandomAccessKeepsTheStateValid) {
+  constexpr uint16_t kPorts[] = {0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1};
+  uint32_t seed = 1;
+  const auto next = [&seed] { return (seed = seed * 1664525 + 1013904223) >> 16; };
+  for (int i = 0; i < 100000; ++i) {
+    const bool before = intr();
+    uint32_t effects = 0;
+    switch (next() % 4) {
+      case 0: effects = out(kPorts[next() % 6], next()); break;
+      case 1: in(kPorts[next() % 6]), effects = effects_; break;
+      case 2: effects = irq(next() % 16, next() & 1); break;
+      case 3: ack(), effects = effects_; break;
+    }
+    ASSERT_TRUE(mkvm_pic_valid(&pic_));
+    ASSERT_EQ(effects == MKVM_PIC_OUTPUT, before != intr());
+  }
+}
+
+}  // namespace
