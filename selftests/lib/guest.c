@@ -77,6 +77,7 @@ void set_real_mode(struct vcpu *v)
 	s.cs.selector = GUEST_CODE >> 4;
 	s.cs.base = GUEST_CODE;
 	s.cr0 = X86_CR0_ET | X86_CR0_NE;
+	s.cr4 = s.efer = 0;
 	set_sregs(v, &s);
 	start_at(v, 0, GUEST_STACK - 16);	/* SP has 16 bits */
 }
@@ -120,6 +121,7 @@ void set_protected_mode(struct vcpu *v)
 	s.cs = flat_code(GUEST_CS32, false);
 	set_tables(&s);
 	s.cr0 = X86_CR0_PE | X86_CR0_ET | X86_CR0_NE;
+	s.cr4 = s.efer = 0;
 	set_sregs(v, &s);
 	start_at(v, GUEST_CODE, GUEST_STACK);
 }
