@@ -6,6 +6,12 @@
 #include <linux/compiler.h>
 #include <asm/msr.h>
 
+#if __has_include(<linux/entry-virt.h>)	/* since 6.17 or so */
+#include <linux/entry-virt.h>
+#else
+#include <linux/entry-kvm.h>
+#endif
+
 #ifndef rdmsrq			/* until 6.15 */
 #define rdmsrq			rdmsrl
 #define rdmsrq_safe		rdmsrl_safe

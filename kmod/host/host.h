@@ -37,16 +37,19 @@ static __always_inline bool mkvm_host_going_down(void)
 	return READ_ONCE(mkvm_host_stopping);
 }
 
-/* ---- vmxe.c: CR4.VMXE of this CPU; interrupts off ---- */
+/* ---- vmxe.c: CR4.VMXE, and who executes VMXON ---- */
 
+/* Once, before the first of the others. Process context. */
+int mkvm_host_vmx_setup(void);
 /*
- * Says what is left for the caller: MKVM_VMXON_IS_YOURS, or MKVM_VMXON_IS_DONE
- * where the kernel itself owns VMX operation. -EBUSY: another hypervisor is here.
+ * Make VMXON possible on this CPU, interrupts off. -EBUSY: another hypervisor
+ * has it. Where the kernel itself owns VMX operation, it is on afterwards.
  */
-enum { MKVM_VMXON_IS_YOURS, MKVM_VMXON_IS_DONE };
 int mkvm_host_vmx_get(void);
-/* After VMXOFF, where VMXON was the caller's. Also in NMI context. */
+/* After VMXOFF, where VMXON was ours. Also in NMI context. */
 void mkvm_host_vmx_put(void);
+/* VMXON and VMXOFF are ours to execute, not the kernel's. */
+bool mkvm_host_vmx_is_ours(void);
 
 /* ---- nmi.c: events that arrived as a VM exit and are the host's ---- */
 

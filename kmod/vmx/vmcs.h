@@ -19,9 +19,9 @@
 #include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
+#include <minikvm.h>
 #include <asm/asm.h>
 
-#include "mkvm.h"
 #include "host/compat.h"
 #include "pure/vmcs_fields.h"
 

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The owner of hardware virtualization on this machine: on, on all CPUs, from
+ * claim to release, whatever happens to the CPUs in between.
+ *
+ *	CPU goes offline, comes online	CPU hotplug state
+ *	suspend, hibernation		the same for all CPUs but one, syscore for that one
+ *	reboot, halt, planned kexec	syscore shutdown
+ *	crash, kdump, reboot -f		emergency callback
+ */
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/kernel.h>
+#include <linux/smp.h>
+#include <linux/syscore_ops.h>
+#include <asm/reboot.h>
+
+#include "host/host.h"
+#include "vendor.h"
+
+DEFINE_PER_CPU(bool, mkvm_host_virt_on);
+bool mkvm_host_stopping;
+
+static const struct mkvm_vendor *owner;
+static enum cpuhp_state hotplug_state;
+
+/* ---- one CPU, interrupts off ---- */
+
+static int start_this_cpu(void)
+{
+	int ret;
+
+	/* True first: a crash in the middle of cpu_on must find the half-done work. */
+	__this_cpu_write(mkvm_host_virt_on, true);
+	ret = owner->cpu_on();
+	if (ret)
+		__this_cpu_write(mkvm_host_virt_on, false);
+	return ret;
+}
+
+static void stop_this_cpu_virt(void)
+{
+	if (!__this_cpu_read(mkvm_host_virt_on))
+		return;
+	__this_cpu_write(mkvm_host_virt_on, false);
+	owner->cpu_off();
+}
+
+static void stop_ipi(void *unused)
+{
+	stop_this_cpu_virt();
+}
+
+/* ---- hotplug: on the CPU in question, in its hotplug thread ---- */
+
+static int cpu_online_virt(unsigned int cpu)
+{
+	unsigned long flags;
+	int ret;
+
+	local_irq_save(flags);
+	ret = start_this_cpu();
+	local_irq_restore(flags);
+	return ret;
+}
+
+/* Tasks may still run here afterwards: mkvm_host_cpu_on() turns their vCPUs away. */
+static int cpu_offline_virt(unsigned int cpu)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	stop_this_cpu_virt();
+	local_irq_restore(flags);
+	return 0;
+}
+
+/* ---- suspend, reboot ---- */
+
+/* The other CPUs are offline, interrupts are off. */
+static int suspend(void)
+{
+	stop_this_cpu_virt();
+	return 0;
+}
+
+static void resume(void)
+{
+	if (start_this_cpu())
+		pr_err("%s did not come back after suspend: vCPUs will not run on CPU %d\n",
+		       owner->name, smp_processor_id());
+}
+
+/* Processes still run on all CPUs, and some may be in a guest. */
+static void shutdown(void)
+{
+	WRITE_ONCE(mkvm_host_stopping, true);
+	on_each_cpu(stop_ipi, NULL, true);
+}
+
+#ifdef MKVM_HAVE_SYSCORE_DATA
+static int suspend_data(void *unused)
+{
+	return suspend();
+}
+
+static void resume_data(void *unused)
+{
+	resume();
+}
+
+static void shutdown_data(void *unused)
+{
+	shutdown();
+}
+
+static const struct syscore_ops syscore_ops = {
+	.suspend	= suspend_data,
+	.resume		= resume_data,
+	.shutdown	= shutdown_data,
+};
+static struct syscore syscore = { .ops = &syscore_ops };
+#else
+static struct syscore_ops syscore = {
+	.suspend	= suspend,
+	.resume		= resume,
+	.shutdown	= shutdown,
+};
+#define register_syscore	register_syscore_ops
+#define unregister_syscore	unregister_syscore_ops
+#endif
+
+/* ---- crash ---- */
+
+#ifdef MKVM_HAVE_EMERGENCY_CALLBACK
+/*
+ * On each CPU, often in NMI context, and nothing returns from it: no lock, no
+ * log. Without it a crash kernel cannot start: INIT is blocked in VMX operation.
+ */
+static void emergency(void)
+{
+	WRITE_ONCE(mkvm_host_stopping, true);
+	stop_this_cpu_virt();
+}
+
+static void register_emergency(void)
+{
+	cpu_emergency_register_virt_callback(emergency);
+}
+
+static void unregister_emergency(void)
+{
+	cpu_emergency_unregister_virt_callback(emergency);
+}
+#else
+/* Before 6.1.170: the kernel itself does VMXOFF when CR4.VMXE is set. From 7.1: likewise. */
+static void register_emergency(void) {}
+static void unregister_emergency(void) {}
+#endif
+
+/* ---- keeping KVM out, and being kept out by it ---- */
+
+/*
+ * KVM's own slot among the hotplug states, held without callbacks. Two can not
+ * hold it, so this is a lock that KVM honours on kernels which know nothing of
+ * minikvm: without it both could be about to claim, and both would want the one
+ * emergency callback. KVM holds it while it is loaded (6.1) or while it has
+ * virtualization on (6.12).
+ */
+#ifdef MKVM_HAVE_KVM_STARTING
+#define KVM_SLOT	CPUHP_AP_KVM_STARTING
+#define KVM_ADVICE	"modprobe -r kvm_intel kvm_amd"
+#elif defined(MKVM_HAVE_KVM_ONLINE)
+#define KVM_SLOT	CPUHP_AP_KVM_ONLINE
+#define KVM_ADVICE	"modprobe -r kvm_intel kvm_amd, or load kvm with enable_virt_at_load=0 and stop its VMs"
+#endif
+
+#ifdef KVM_SLOT
+static int lock_out_kvm(void)
+{
+	int ret = cpuhp_setup_state_nocalls(KVM_SLOT, "minikvm:instead-of-kvm", NULL, NULL);
+
+	if (ret)
+		pr_err("%s is in use by KVM: " KVM_ADVICE "\n", owner->name);
+	return ret;
+}
+
+static void let_kvm_in(void)
+{
+	cpuhp_remove_state_nocalls(KVM_SLOT);
+}
+#else
+static int lock_out_kvm(void)
+{
+	return 0;
+}
+
+static void let_kvm_in(void) {}
+#endif
+
+/* ---- claim and release ---- */
+
+static int start_all_cpus(void)
+{
+	int ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "minikvm:online", cpu_online_virt,
+				    cpu_offline_virt);
+
+	if (ret < 0)
+		return ret;
+	hotplug_state = ret;
+	/* A reboot that began before register_syscore may have passed us by. */
+	if (system_state >= SYSTEM_HALT) {
+		cpuhp_remove_state(hotplug_state);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+int mkvm_host_claim(const struct mkvm_vendor *vendor)
+{
+	int ret;
+
+	owner = vendor;
+	ret = mkvm_host_nmi_check();
+	if (ret)
+		return ret;
+	ret = lock_out_kvm();
+	if (ret)
+		return ret;
+	register_emergency();
+	register_syscore(&syscore);
+	ret = start_all_cpus();
+	if (ret) {
+		unregister_syscore(&syscore);
+		unregister_emergency();
+		let_kvm_in();
+	}
+	return ret;
+}
+
+void mkvm_host_release(void)
+{
+	cpuhp_remove_state(hotplug_state);
+	unregister_syscore(&syscore);
+	unregister_emergency();
+	let_kvm_in();
+}

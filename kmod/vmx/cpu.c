@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Does this machine have the VT-x that minikvm needs, and VMX operation on and
+ * off. SDM vol. 3, chapter "Introduction to Virtual Machine Extensions",
+ * sections "Discovering Support for VMX" and "Enabling and Entering VMX
+ * Operation"; appendix "VMX Capability Reporting Facility".
+ */
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <asm/cpufeature.h>
+#include <asm/msr-index.h>
+#include <asm/processor.h>
+#include <asm/tsc.h>
+
+#include "host/compat.h"
+#include "host/host.h"
+#include "vmx/cpu.h"
+#include "vmx/vmcs.h"
+
+static unsigned int guest_slice_us = 4000;
+module_param(guest_slice_us, uint, 0444);
+MODULE_PARM_DESC(guest_slice_us,
+	"VT-x: longest stay in guest mode in microseconds, by the VMX-preemption timer; 0: no limit (default 4000)");
+
+struct vmx_host vmx_host;
+
+/* A VMXON region for each possible CPU: none is allocated where nothing may fail. */
+static DEFINE_PER_CPU(void *, vmxon_region);
+
+/* ---- what there is ---- */
+
+/* 0 where the CPU lacks the MSR, which says the same as an MSR without bits. */
+static u64 read_cap(u32 msr)
+{
+	u64 value;
+
+	return rdmsrq_safe(msr, &value) ? 0 : value;
+}
+
+static u64 efer_mask(void)
+{
+	u32 edx = cpuid_edx(0x80000001);
+	u64 mask = 0;
+
+	if (edx & BIT(11))	/* SYSCALL */
+		mask |= EFER_SCE;
+	if (edx & BIT(20))	/* execute disable */
+		mask |= EFER_NX;
+	if (edx & BIT(29))	/* Intel 64 */
+		mask |= EFER_LME | EFER_LMA;
+	return mask;
+}
+
+static void read_caps(struct mkvm_vmx_caps *caps)
+{
+	u32 widths = cpuid_eax(0x80000008);
+	bool exact;
+
+	memset(caps, 0, sizeof(*caps));	/* padding too: the caps are compared */
+	caps->basic = read_cap(MSR_IA32_VMX_BASIC);
+	exact = caps->basic & MKVM_VMXBASIC_TRUE_CONTROLS;
+	caps->pinbased = read_cap(exact ? MSR_IA32_VMX_TRUE_PINBASED_CTLS :
+					  MSR_IA32_VMX_PINBASED_CTLS);
+	caps->procbased = read_cap(exact ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS :
+					   MSR_IA32_VMX_PROCBASED_CTLS);
+	caps->procbased2 = read_cap(MSR_IA32_VMX_PROCBASED_CTLS2);
+	caps->exit = read_cap(exact ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
+	caps->entry = read_cap(exact ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
+	caps->misc = read_cap(MSR_IA32_VMX_MISC);
+	caps->cr0_fixed0 = read_cap(MSR_IA32_VMX_CR0_FIXED0);
+	caps->cr0_fixed1 = read_cap(MSR_IA32_VMX_CR0_FIXED1);
+	caps->cr4_fixed0 = read_cap(MSR_IA32_VMX_CR4_FIXED0);
+	caps->cr4_fixed1 = read_cap(MSR_IA32_VMX_CR4_FIXED1);
+	caps->ept_vpid = read_cap(MSR_IA32_VMX_EPT_VPID_CAP);
+	caps->efer_mask = efer_mask();
+	caps->maxphyaddr = min(widths & 0xff, 52u);
+	caps->maxlinaddr = widths >> 8 & 0xff;
+}
+
+/* ---- what is missing ---- */
+
+/* VT-x itself. The kernel sets and locks IA32_FEATURE_CONTROL at boot if the firmware did not. */
+static int check_enabled(void)
+{
+	u64 control = read_cap(MSR_IA32_FEAT_CTL);
+
+	if (!(cpuid_ecx(1) & BIT(5))) {
+		pr_err("this CPU has no VT-x (CPUID.1:ECX.VMX[5] is 0)%s\n",
+		       boot_cpu_has(X86_FEATURE_HYPERVISOR) ?
+		       ": turn on nested virtualization in the hypervisor around it" : "");
+		return -EOPNOTSUPP;
+	}
+	if ((control & FEAT_CTL_LOCKED) &&
+	    !(control & (FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX | FEAT_CTL_VMX_ENABLED_INSIDE_SMX))) {
+		pr_err("VT-x is turned off and locked (IA32_FEATURE_CONTROL is %#llx): turn it on in the firmware setup\n",
+		       control);
+		return -EOPNOTSUPP;
+	}
+	if (!boot_cpu_has(X86_FEATURE_VMX)) {
+		pr_err("the kernel does not use VT-x (IA32_FEATURE_CONTROL is %#llx): VMXON is allowed %s SMX only, or a boot parameter or a kernel without KVM_INTEL turned it off\n",
+		       control, control & FEAT_CTL_VMX_ENABLED_INSIDE_SMX ? "inside" : "outside");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/* Append a name per bit of rows; used is what text holds already. */
+static int name_missing(char *text, int used, int size, u64 rows,
+			const char *(*name)(unsigned int row))
+{
+	unsigned int row;
+
+	for (row = 0; row < 64; row++)
+		if (rows & BIT_ULL(row))
+			used += scnprintf(text + used, size - used, "%s%s", used ? ", " : "",
+					  name(row));
+	return used;
+}
+
+static int check_caps(void)
+{
+	const struct mkvm_vmx_caps *caps = &vmx_host.caps;
+	char text[256];
+	int used = 0;
+
+	used = name_missing(text, used, sizeof(text), mkvm_vmx_negotiate(caps, vmx_host.word),
+			    mkvm_vmx_control_name);
+	used = name_missing(text, used, sizeof(text), mkvm_vmx_ept_missing(caps->ept_vpid),
+			    mkvm_vmx_ept_cap_name);
+	if (MKVM_VMXBASIC_REGION_SIZE(caps->basic) > PAGE_SIZE ||
+	    MKVM_VMXBASIC_MEMORY_TYPE(caps->basic) != MKVM_EPTP_WB)
+		used += scnprintf(text + used, sizeof(text) - used,
+				  "%swrite-back VMCS regions of at most one page",
+				  used ? ", " : "");
+	if (!used)
+		return 0;
+	pr_err("the VT-x of this CPU lacks: %s\n", text);
+	return -EOPNOTSUPP;
+}
+
+/* The VMX-preemption timer counts at the TSC's rate, divided by a power of two. */
+static void set_slice(void)
+{
+	u64 ticks = mul_u32_u32(tsc_khz, guest_slice_us);
+
+	ticks = div_u64(ticks, 1000) >> MKVM_VMXMISC_TIMER_RATE(vmx_host.caps.misc);
+	vmx_host.slice = clamp_t(u64, ticks, 1, U32_MAX);
+	if (!guest_slice_us)
+		vmx_host.word[MKVM_CTL_PIN] &= ~VMX_PINBASED_PREEMPTION_TIMER;
+}
+
+static void free_regions(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		free_page((unsigned long)per_cpu(vmxon_region, cpu));
+		per_cpu(vmxon_region, cpu) = NULL;
+	}
+}
+
+static int alloc_regions(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		u32 *region = (u32 *)get_zeroed_page(GFP_KERNEL);
+
+		if (!region) {
+			free_regions();
+			return -ENOMEM;
+		}
+		*region = MKVM_VMXBASIC_REVISION(vmx_host.caps.basic);
+		per_cpu(vmxon_region, cpu) = region;
+	}
+	return 0;
+}
+
+int vmx_cpu_setup(void)
+{
+	int ret;
+
+	ret = check_enabled();
+	if (ret)
+		return ret;
+	read_caps(&vmx_host.caps);
+	ret = check_caps();
+	if (ret)
+		return ret;
+	ret = mkvm_host_vmx_setup();
+	if (ret)
+		return ret;
+	set_slice();
+	vmcs_setup();
+	return alloc_regions();
+}
+
+void vmx_cpu_unsetup(void)
+{
+	free_regions();
+}
+
+/* ---- VMX operation, on this CPU, interrupts off ---- */
+
+static int vmxon(u64 pa)
+{
+	asm goto("1: vmxon %[pa]\n\t"
+		 "jbe %l[failed]\n\t"
+		 _ASM_EXTABLE(1b, %l[failed])
+		 : : [pa] "m" (pa) : "cc", "memory" : failed);
+	return 0;
+failed:
+	return -EIO;
+}
+
+/* Faults where VMX is off, which is what is wanted. */
+static void vmxoff(void)
+{
+	asm goto("1: vmxoff\n\t"
+		 _ASM_EXTABLE(1b, %l[off])
+		 : : : "cc", "memory" : off);
+off:
+	return;
+}
+
+/* All CPUs must be alike: a vCPU moves between them with the same VMCS. */
+static int check_this_cpu(void)
+{
+	struct mkvm_vmx_caps caps;
+
+	read_caps(&caps);
+	if (!memcmp(&caps, &vmx_host.caps, sizeof(caps)))
+		return 0;
+	pr_err("the VT-x of CPU %d differs from that of the CPU that loaded the module\n",
+	       smp_processor_id());
+	return -EOPNOTSUPP;
+}
+
+/* SDM vol. 3, section "Restrictions on VMX Operation". CR4.VMXE is set already. */
+static int check_fixed_bits(void)
+{
+	const struct mkvm_vmx_caps *caps = &vmx_host.caps;
+	u64 cr0 = read_cr0(), cr4 = __read_cr4();
+
+	if ((cr0 & caps->cr0_fixed0) == caps->cr0_fixed0 && !(cr0 & ~caps->cr0_fixed1) &&
+	    (cr4 & caps->cr4_fixed0) == caps->cr4_fixed0 && !(cr4 & ~caps->cr4_fixed1))
+		return 0;
+	pr_err("CPU %d: CR0 %#llx or CR4 %#llx does not suit VMX operation\n",
+	       smp_processor_id(), cr0, cr4);
+	return -EOPNOTSUPP;
+}
+
+static int enter_vmx(void)
+{
+	int ret;
+
+	ret = check_fixed_bits();
+	if (ret)
+		return ret;
+	ret = vmxon(__pa(__this_cpu_read(vmxon_region)));
+	if (ret)
+		pr_err("VMXON failed on CPU %d: another hypervisor may have it in VMX operation\n",
+		       smp_processor_id());
+	return ret;
+}
+
+int vmx_cpu_on(void)
+{
+	int ret;
+
+	ret = check_this_cpu();
+	if (ret)
+		return ret;
+	ret = mkvm_host_vmx_get();
+	if (ret)
+		return ret;
+	if (mkvm_host_vmx_is_ours()) {
+		ret = enter_vmx();
+		if (ret) {
+			mkvm_host_vmx_put();
+			return ret;
+		}
+	}
+	/* Translations of an owner before us may carry the same EPTP and VPIDs. */
+	if (vmx_host.caps.ept_vpid & MKVM_EPTCAP_INVEPT_ALL)
+		vmx_invept(VMX_INVALIDATE_ALL, 0);
+	if (vmx_host.caps.ept_vpid & MKVM_VPIDCAP_INVVPID_ALL)
+		vmx_invvpid(VMX_INVALIDATE_ALL, 0);
+	return 0;
+}
+
+void vmx_cpu_off(void)
+{
+	vmcs_clear_all_here();
+	if (mkvm_host_vmx_is_ours())
+		vmxoff();
+	mkvm_host_vmx_put();
+}

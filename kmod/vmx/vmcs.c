@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The states of a VMCS, and what is told when a VMX instruction fails. */
+#include <linux/gfp.h>
+#include <linux/smp.h>
+
+#include "host/host.h"
+#include "pure/vmx_bits.h"
+#include "vmx/cpu.h"
+#include "vmx/vmcs.h"
+
+struct vmcs_cpu {
+	struct list_head active;	/* struct vmx_vmcs; changed with interrupts off */
+	struct vmx_vmcs *current_vmcs;
+};
+
+static DEFINE_PER_CPU(struct vmcs_cpu, vmcs_cpu);
+
+#ifdef MKVM_DEBUG
+DEFINE_PER_CPU(struct vmcs_counts, vmcs_counts);
+#endif
+
+/* ---- instructions ---- */
+
+static void vmclear(u64 pa)
+{
+	asm goto("1: vmclear %[pa]\n\t"
+		 "jbe %l[failed]\n\t"
+		 _ASM_EXTABLE(1b, %l[faulted])
+		 : : [pa] "m" (pa) : "cc", "memory" : failed, faulted);
+	return;
+failed:
+	vmx_insn_failed("VMCLEAR", pa);
+	return;
+faulted:
+	vmx_insn_faulted("VMCLEAR");
+}
+
+static int vmptrld(u64 pa)
+{
+	asm goto("1: vmptrld %[pa]\n\t"
+		 "jbe %l[failed]\n\t"
+		 _ASM_EXTABLE(1b, %l[faulted])
+		 : : [pa] "m" (pa) : "cc", "memory" : failed, faulted);
+	return 0;
+failed:
+	vmx_insn_failed("VMPTRLD", pa);
+	return -EIO;
+faulted:
+	vmx_insn_faulted("VMPTRLD");
+	return -EIO;
+}
+
+void vmx_invept(enum vmx_invalidate_type type, u64 eptp)
+{
+	struct {
+		u64 eptp, zero;
+	} desc = { eptp, 0 };
+
+	asm goto("1: invept %[desc], %[type]\n\t"
+		 "jbe %l[failed]\n\t"
+		 _ASM_EXTABLE(1b, %l[faulted])
+		 : : [desc] "m" (desc), [type] "r" ((unsigned long)type) : "cc", "memory"
+		 : failed, faulted);
+	return;
+failed:
+	vmx_insn_failed("INVEPT", eptp);
+	return;
+faulted:
+	vmx_insn_faulted("INVEPT");
+}
+
+void vmx_invvpid(enum vmx_invalidate_type type, u16 vpid)
+{
+	struct {
+		u64 vpid, linear;
+	} desc = { vpid, 0 };
+
+	asm goto("1: invvpid %[desc], %[type]\n\t"
+		 "jbe %l[failed]\n\t"
+		 _ASM_EXTABLE(1b, %l[faulted])
+		 : : [desc] "m" (desc), [type] "r" ((unsigned long)type) : "cc", "memory"
+		 : failed, faulted);
+	return;
+failed:
+	vmx_insn_failed("INVVPID", vpid);
+	return;
+faulted:
+	vmx_insn_faulted("INVVPID");
+}
+
+/* ---- failures. SDM vol. 3, section "Conventions" of the VMX instruction reference ---- */
+
+/*
+ * Only VMfailValid has an error number, and it is in the current VMCS. With
+ * VMfailInvalid there is no current VMCS, so reading the number fails too.
+ */
+const char *vmcs_instruction_error(void)
+{
+	u64 error;
+
+	if (!vmcs_try_read(VMCS_INSTRUCTION_ERROR, &error))
+		return "no current VMCS";
+	return mkvm_vm_instruction_error_name(error);
+}
+
+static const char *field_name(unsigned long field)
+{
+	const struct mkvm_vmcs_field_info *info = mkvm_vmcs_field_find(field);
+
+	return info ? info->name : "unknown field";
+}
+
+noinstr void vmcs_read_failed(unsigned long field)
+{
+	instrumentation_begin();
+	pr_warn_ratelimited("VMREAD of %s (%#lx) failed: %s\n", field_name(field), field,
+			    vmcs_instruction_error());
+	instrumentation_end();
+}
+
+noinstr void vmcs_write_failed(unsigned long field, unsigned long value)
+{
+	instrumentation_begin();
+	pr_warn_ratelimited("VMWRITE of %#lx to %s (%#lx) failed: %s\n", value,
+			    field_name(field), field, vmcs_instruction_error());
+	instrumentation_end();
+}
+
+noinstr void vmx_insn_failed(const char *insn, u64 operand)
+{
+	if (mkvm_host_going_down())
+		return;
+	instrumentation_begin();
+	pr_warn_ratelimited("%s with operand %#llx failed: %s\n", insn, operand,
+			    vmcs_instruction_error());
+	instrumentation_end();
+}
+
+noinstr void vmx_insn_faulted(const char *insn)
+{
+	if (mkvm_host_going_down())
+		return;
+	instrumentation_begin();
+	WARN_ONCE(1, "%s faulted on CPU %d: VMX is off\n", insn, raw_smp_processor_id());
+	instrumentation_end();
+}
+
+/* ---- states ---- */
+
+void vmcs_setup(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		INIT_LIST_HEAD(&per_cpu(vmcs_cpu, cpu).active);
+}
+
+int vmcs_alloc(struct vmx_vmcs *vmcs)
+{
+	void *region = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+
+	if (!region)
+		return -ENOMEM;
+	*(u32 *)region = MKVM_VMXBASIC_REVISION(vmx_host.caps.basic);
+	*vmcs = (struct vmx_vmcs) { .region = region, .pa = __pa(region), .cpu = -1 };
+	return 0;
+}
+
+/*
+ * Interrupts off, on the CPU where it is active. Others may take it over as
+ * soon as they see cpu -1, so that comes last.
+ */
+static void deactivate(struct vmx_vmcs *vmcs)
+{
+	struct vmcs_cpu *here = this_cpu_ptr(&vmcs_cpu);
+
+	WARN_ON_ONCE(vmcs->cpu != smp_processor_id());
+	vmclear(vmcs->pa);
+	if (here->current_vmcs == vmcs)
+		here->current_vmcs = NULL;
+	list_del(&vmcs->node);
+	vmcs->launched = false;
+	smp_store_release(&vmcs->cpu, -1);	/* pairs with vmcs_clear */
+}
+
+static void clear_ipi(void *data)
+{
+	struct vmx_vmcs *vmcs = data;
+
+	/* Else VMX went off here meanwhile, and vmcs_clear_all_here did it. */
+	if (vmcs->cpu == smp_processor_id())
+		deactivate(vmcs);
+}
+
+void vmcs_clear(struct vmx_vmcs *vmcs)
+{
+	int cpu = smp_load_acquire(&vmcs->cpu);	/* pairs with deactivate */
+
+	if (cpu < 0)
+		return;
+	/* Fails on a CPU that is offline: it cleared its own before it went. */
+	smp_call_function_single(cpu, clear_ipi, vmcs, true);
+	WARN_ON_ONCE(smp_load_acquire(&vmcs->cpu) != -1);
+}
+
+void vmcs_free(struct vmx_vmcs *vmcs)
+{
+	if (!vmcs->region)
+		return;
+	vmcs_clear(vmcs);
+	free_page((unsigned long)vmcs->region);
+	vmcs->region = NULL;
+}
+
+void vmcs_clear_all_here(void)
+{
+	struct vmx_vmcs *vmcs, *next;
+
+	/* In NMI context the list may be half changed: walk forward, leave it alone. */
+	list_for_each_entry_safe(vmcs, next, &this_cpu_ptr(&vmcs_cpu)->active, node)
+		if (mkvm_host_going_down())
+			vmclear(vmcs->pa);
+		else
+			deactivate(vmcs);
+}
+
+/* Inactive to active: in the list first, so that a crash in between finds it. */
+static void activate(struct vmx_vmcs *vmcs, struct vmcs_cpu *here)
+{
+	WARN_ON_ONCE(vmcs->cpu != -1 || vmcs->launched);
+	if (!vmcs->initialized)
+		vmclear(vmcs->pa);
+	vmcs->initialized = true;
+	list_add(&vmcs->node, &here->active);
+	vmcs->cpu = smp_processor_id();
+}
+
+int vmcs_load(struct vmx_vmcs *vmcs)
+{
+	struct vmcs_cpu *here = this_cpu_ptr(&vmcs_cpu);
+	int cpu = smp_processor_id();
+	unsigned long flags;
+	int ret;
+
+	if (!mkvm_host_cpu_on())
+		return -EAGAIN;
+	if (here->current_vmcs == vmcs) {
+		WARN_ON_ONCE(vmcs->cpu != cpu);
+		return 0;
+	}
+	if (vmcs->cpu != cpu)
+		vmcs_clear(vmcs);
+
+	local_irq_save(flags);
+	if (vmcs->cpu != cpu)
+		activate(vmcs, here);
+	ret = vmptrld(vmcs->pa);
+	if (ret)
+		deactivate(vmcs);
+	else
+		here->current_vmcs = vmcs;
+	local_irq_restore(flags);
+	return ret;
+}
