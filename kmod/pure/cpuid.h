@@ -27,6 +27,9 @@ enum mkvm_cpuid_reg {
 /* What beside the CPU decides which features a guest may have. */
 struct mkvm_cpuid_policy {
 	u64 xcr0;	/* XCR0 components that are switched for the guest */
+	u64 cr4;	/* CR4 bits that VMX takes: IA32_VMX_CR4_FIXED1 */
+	u64 efer;	/* EFER bits that the CPU defines */
+	u8 maxphyaddr;	/* the CPU's physical-address width */
 	bool irqchip;	/* a local APIC is emulated: x2APIC, TSC deadline */
 	bool rdtscp;	/* the VMX controls that these instructions need */
 	bool invpcid;
@@ -42,7 +45,6 @@ struct mkvm_cpuid_state {
 	u64 xcr0;
 	u64 xss;
 	u64 apic_base;
-	u64 misc_enable;
 };
 
 /*
@@ -55,14 +57,12 @@ struct mkvm_guest_cpu {
 	u64 xcr0_allowed;
 	u64 xss_allowed;
 	u8 maxphyaddr;		/* physical-address width; 36 without leaf 0x80000008 */
-	u8 maxlinaddr;		/* linear-address width, 48 or 57 */
+	u8 maxlinaddr;		/* linear-address width: 48, as LA57 is not offered */
 	bool x2apic;
-	bool rdtscp;		/* or RDPID: IA32_TSC_AUX exists */
+	bool tsc_aux;		/* RDTSCP or RDPID */
 	bool tsc_adjust;
 	bool tsc_deadline;
-	bool mtrr;
-	bool long_mode;
-	bool rtm;		/* DR6.RTM is writable */
+	bool xsaves;
 };
 
 MKVM_PURE_BEGIN
@@ -94,7 +94,10 @@ void mkvm_cpuid_execute(const struct kvm_cpuid_entry2 *entries, u32 nr, u32 leaf
 u32 mkvm_cpuid_xsave_size(const struct kvm_cpuid_entry2 *entries, u32 nr, u64 components,
 			  bool compacted);
 
-/* @policy caps what userspace may claim; call it again when entries change. */
+/*
+ * @policy caps what userspace may claim. Without entries (@nr 0) everything
+ * that @policy allows is allowed.
+ */
 void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 		       const struct mkvm_cpuid_policy *policy, struct mkvm_guest_cpu *cpu);
 

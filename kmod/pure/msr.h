@@ -18,7 +18,7 @@ enum mkvm_msr_home {
 	MKVM_MSR_IN_VMCS,	/* the field rule->field of the guest-state area */
 	MKVM_MSR_SWITCHED,	/* the CPU's own, swapped when the vCPU is loaded and put */
 	MKVM_MSR_CONSTANT,	/* reads rule->reset; takes no other value */
-	MKVM_MSR_IGNORED,	/* reads 0; writes have no effect */
+	MKVM_MSR_IGNORED,	/* reads rule->reset; writes have no effect */
 	MKVM_MSR_SPECIAL,	/* code of its own: TSC, TSC_ADJUST, APIC_BASE, EFER, XSS, deadline */
 };
 
@@ -40,7 +40,7 @@ struct mkvm_msr_rule {
 };
 
 /* One value per MSR with home MKVM_MSR_STORED. */
-#define MKVM_MSR_FILE_SIZE	96
+#define MKVM_MSR_FILE_SIZE	72
 struct mkvm_msr_file {
 	u64 value[MKVM_MSR_FILE_SIZE];
 };
@@ -50,12 +50,16 @@ MKVM_PURE_BEGIN
 /* NULL: the guest gets #GP and KVM_GET/SET_MSRS stop there. */
 const struct mkvm_msr_rule *mkvm_msr_find(u32 index);
 
-/* Does this guest's CPUID give it the MSR? False is as bad as no rule. */
+/*
+ * Does this guest's CPUID give it the MSR? False is #GP for the guest; userspace
+ * may restore MSRs before it sets CPUID.
+ */
 bool mkvm_msr_exists(u32 index, const struct mkvm_guest_cpu *cpu);
 
 /*
  * May @value be written? Reserved bits, canonical addresses, memory types.
- * Says nothing of the guest's right to write: see the rule's flags.
+ * Says nothing of the guest's right to write: see the rule's flags, and
+ * mkvm_msr_exists().
  */
 bool mkvm_msr_valid(u32 index, u64 value, const struct mkvm_guest_cpu *cpu);
 
@@ -67,9 +71,9 @@ u64 *mkvm_msr_stored(struct mkvm_msr_file *file, u32 index);
 
 /*
  * For KVM_GET_MSR_INDEX_LIST: writes up to @max indices, returns how many there
- * are.
+ * are. @cpu is what mkvm_cpuid_derive() makes of no entries: all that we support.
  */
-u32 mkvm_msr_list(u32 *out, u32 max);
+u32 mkvm_msr_list(const struct mkvm_guest_cpu *cpu, u32 *out, u32 max);
 
 MKVM_PURE_END
 

@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a guest sees of the CPU. */
+#include "cpuid.h"
+
+#define BASIC		0u
+#define EXTENDED	0x80000000u
+#define FEATURES	1u
+#define CACHES		4u
+#define STRUCTURED	7u
+#define PERFMON		0xau
+#define TOPOLOGY	0xbu
+#define XSTATE		0xdu
+#define TOPOLOGY_V2	0x1fu
+#define EXT_FEATURES	0x80000001u
+#define ADDRESS_SIZES	0x80000008u
+
+/* The highest leaves we speak of. */
+#define MAX_BASIC	XSTATE
+#define MAX_EXTENDED	ADDRESS_SIZES
+
+#define MAX_CACHES	8
+#define LEGACY_XSAVE	576u	/* legacy region and header */
+
+/* Leaf 1 ECX */
+#define F1C_PCID	MKVM_BIT(17)
+#define F1C_X2APIC	MKVM_BIT(21)
+#define F1C_TSC_DEADLINE MKVM_BIT(24)
+#define F1C_XSAVE	MKVM_BIT(26)
+#define F1C_OSXSAVE	MKVM_BIT(27)
+#define F1C_HYPERVISOR	MKVM_BIT(31)
+#define F1C_AVX_FAMILY	(MKVM_BIT(12) | MKVM_BIT(28) | MKVM_BIT(29))	/* FMA, AVX, F16C */
+/* Leaf 1 EDX */
+#define F1D_APIC	MKVM_BIT(9)
+/* Leaf 7 EBX */
+#define F7B_FSGSBASE	MKVM_BIT(0)
+#define F7B_TSC_ADJUST	MKVM_BIT(1)
+#define F7B_SMEP	MKVM_BIT(7)
+#define F7B_INVPCID	MKVM_BIT(10)
+#define F7B_SMAP	MKVM_BIT(20)
+#define F7B_AVX2	MKVM_BIT(5)
+#define F7B_AVX512	0xdc230000u	/* F, DQ, IFMA, PF, ER, CD, BW, VL */
+/* Leaf 7 ECX */
+#define F7C_UMIP	MKVM_BIT(2)
+#define F7C_PKU		MKVM_BIT(3)
+#define F7C_OSPKE	MKVM_BIT(4)
+#define F7C_RDPID	MKVM_BIT(22)
+#define F7C_AVX_FAMILY	(MKVM_BIT(9) | MKVM_BIT(10))	/* VAES, VPCLMULQDQ */
+/* VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ */
+#define F7C_AVX512	(MKVM_BIT(1) | MKVM_BIT(6) | MKVM_BIT(11) | MKVM_BIT(12) | MKVM_BIT(14))
+/* Leaf 7 EDX: 4VNNIW, 4FMAPS, VP2INTERSECT */
+#define F7D_AVX512	(MKVM_BIT(2) | MKVM_BIT(3) | MKVM_BIT(8))
+/* Leaf 0xd subleaf 1 EAX */
+#define FDA_XSAVES	MKVM_BIT(3)
+/* Leaf 0x80000001 EDX */
+#define FXD_SYSCALL	MKVM_BIT(11)
+#define FXD_NX		MKVM_BIT(20)
+#define FXD_RDTSCP	MKVM_BIT(27)
+#define FXD_LM		MKVM_BIT(29)
+
+/* Leaf 0xd subleaf 2 and up ECX: compacted, it starts at a multiple of 64. */
+#define XSTATE_ALIGNED	MKVM_BIT(1)
+
+/*
+ * What passes from the CPU to the guest: a leaf that is not here reads zero.
+ * Left out on purpose: APIC IDs and core counts (userspace lays out the
+ * topology), MONITOR, VMX, SMX, debug store, thermal and performance
+ * monitoring, HLE and RTM, MPX, PKU, LA57, CET, SGX, PT, AMX, WAITPKG, and
+ * SPEC_CTRL with its friends, whose MSR is not switched.
+ */
+static const struct pass {
+	u32 leaf;
+	u32 mask[4];	/* by enum mkvm_cpuid_reg */
+} passes[] = {
+	{ BASIC,	{ ~0u, ~0u, ~0u, ~0u } },
+	{ FEATURES,	{ 0x0fff3fff, 0x0000ff00, 0x77fa3203, 0x0f8bfbff } },
+	{ 2,		{ ~0u, ~0u, ~0u, ~0u } },
+	{ CACHES,	{ 0x00003fff, ~0u, ~0u, 0x00000007 } },
+	{ 5,		{ 0 } },
+	{ 6,		{ MKVM_BIT(2) } },	/* the APIC timer never stops */
+	{ STRUCTURED,	{ 0, 0xfdbf07ab, 0x18405f46, 0x0000451c } },
+	{ PERFMON,	{ 0 } },
+	{ XSTATE,	{ ~0u, ~0u, ~0u, ~0u } },
+	{ EXTENDED,	{ ~0u, ~0u, ~0u, ~0u } },
+	{ EXT_FEATURES,	{ ~0u, 0, 0x00000121, 0x2c100800 } },
+	{ 0x80000002,	{ ~0u, ~0u, ~0u, ~0u } },
+	{ 0x80000003,	{ ~0u, ~0u, ~0u, ~0u } },
+	{ 0x80000004,	{ ~0u, ~0u, ~0u, ~0u } },
+	{ 0x80000005,	{ ~0u, ~0u, ~0u, ~0u } },
+	{ 0x80000006,	{ ~0u, ~0u, ~0u, ~0u } },
+	{ 0x80000007,	{ 0, 0, 0, MKVM_BIT(8) } },	/* invariant TSC */
+	{ ADDRESS_SIZES, { 0x0000ffff } },
+};
+
+/* An output array that is being filled. */
+struct list {
+	struct kvm_cpuid_entry2 *out;
+	u32 max;
+	u32 nr;			/* may pass max: then it did not fit */
+};
+
+static void add(struct list *list, u32 leaf, u32 subleaf, u32 flags, const u32 regs[4])
+{
+	if (list->nr < list->max) {
+		struct kvm_cpuid_entry2 *e = &list->out[list->nr];
+
+		memset(e, 0, sizeof(*e));
+		e->function = leaf;
+		e->index = subleaf;
+		e->flags = flags;
+		e->eax = regs[MKVM_EAX];
+		e->ebx = regs[MKVM_EBX];
+		e->ecx = regs[MKVM_ECX];
+		e->edx = regs[MKVM_EDX];
+	}
+	list->nr++;
+}
+
+static void without_avx(u32 leaf, u32 regs[4], u64 xcr0)
+{
+	bool avx = xcr0 & MKVM_XCR0_AVX;
+	bool avx512 = (xcr0 & MKVM_XCR0_AVX512) == MKVM_XCR0_AVX512;
+
+	if (leaf == FEATURES && !avx)
+		regs[MKVM_ECX] &= ~F1C_AVX_FAMILY;
+	if (leaf != STRUCTURED)
+		return;
+	if (!avx) {
+		regs[MKVM_EBX] &= ~F7B_AVX2;
+		regs[MKVM_ECX] &= ~F7C_AVX_FAMILY;
+	}
+	if (!avx512) {
+		regs[MKVM_EBX] &= ~F7B_AVX512;
+		regs[MKVM_ECX] &= ~F7C_AVX512;
+		regs[MKVM_EDX] &= ~F7D_AVX512;
+	}
+}
+
+/* The features of @leaf that need something of us and not only of the CPU. */
+static void apply_policy(u32 leaf, u32 regs[4], const struct mkvm_cpuid_policy *policy)
+{
+	without_avx(leaf, regs, policy->xcr0);
+	switch (leaf) {
+	case FEATURES:
+		regs[MKVM_ECX] |= F1C_HYPERVISOR;
+		if (policy->irqchip)
+			regs[MKVM_ECX] |= F1C_X2APIC | F1C_TSC_DEADLINE;
+		else
+			regs[MKVM_ECX] &= ~(F1C_X2APIC | F1C_TSC_DEADLINE);
+		break;
+	case STRUCTURED:
+		if (!policy->invpcid)
+			regs[MKVM_EBX] &= ~F7B_INVPCID;
+		if (!policy->rdtscp)
+			regs[MKVM_ECX] &= ~F7C_RDPID;
+		break;
+	case EXT_FEATURES:
+		if (!policy->rdtscp)
+			regs[MKVM_EDX] &= ~FXD_RDTSCP;
+		break;
+	}
+}
+
+/* One subleaf per cache, the last one of type 0: "no more caches". */
+static void add_caches(struct list *list, mkvm_cpuid_reader read, void *context,
+		       const u32 mask[4])
+{
+	u32 regs[4], i, r;
+
+	for (i = 0; i < MAX_CACHES; i++) {
+		read(context, CACHES, i, regs);
+		for (r = 0; r < 4; r++)
+			regs[r] &= mask[r];
+		add(list, CACHES, i, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
+		if (!(regs[MKVM_EAX] & 0x1f))
+			return;
+	}
+}
+
+/*
+ * SDM vol. 1, section "Enumeration of CPU Support for XSAVE Instructions and
+ * XSAVE-Supported Features". The sizes of subleaves 0 and 1 are those of the
+ * components that the guest has, so they are filled in last.
+ */
+static void add_xstate(struct list *list, mkvm_cpuid_reader read, void *context,
+		       const struct mkvm_cpuid_policy *policy)
+{
+	u32 first = list->nr, regs[4] = { (u32)policy->xcr0, 0, 0, policy->xcr0 >> 32 };
+	u32 nr, i;
+
+	add(list, XSTATE, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
+	read(context, XSTATE, 1, regs);
+	regs[MKVM_EAX] &= policy->xsaves ? 0xf : 0xf & ~FDA_XSAVES;
+	regs[MKVM_EBX] = regs[MKVM_ECX] = regs[MKVM_EDX] = 0;
+	add(list, XSTATE, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
+	for (i = 2; i < 63; i++) {
+		if (!(policy->xcr0 & BIT_ULL(i)))
+			continue;
+		read(context, XSTATE, i, regs);
+		regs[MKVM_ECX] &= XSTATE_ALIGNED;
+		regs[MKVM_EDX] = 0;
+		add(list, XSTATE, i, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
+	}
+	if (list->nr > list->max)
+		return;
+	nr = list->nr;
+	list->out[first].ecx = mkvm_cpuid_xsave_size(list->out, nr, policy->xcr0, false);
+	list->out[first].ebx = list->out[first].ecx;
+	list->out[first + 1].ebx = mkvm_cpuid_xsave_size(list->out, nr, policy->xcr0, true);
+}
+
+static void add_signature(struct list *list)
+{
+	/* EBX, ECX, EDX: "KVMKVMKVM" and three zero bytes. */
+	static const u32 signature[4] = { MKVM_CPUID_SIGNATURE + 1, 0x4b4d564b, 0x564b4d56, 0x4d };
+	static const u32 none[4];
+
+	add(list, MKVM_CPUID_SIGNATURE, 0, 0, signature);
+	add(list, MKVM_CPUID_SIGNATURE + 1, 0, 0, none);
+}
+
+static void add_leaf(struct list *list, mkvm_cpuid_reader read, void *context,
+		     const struct mkvm_cpuid_policy *policy, const struct pass *pass)
+{
+	u32 regs[4], r;
+
+	read(context, pass->leaf, 0, regs);
+	for (r = 0; r < 4; r++)
+		regs[r] &= pass->mask[r];
+	apply_policy(pass->leaf, regs, policy);
+	if (pass->leaf == BASIC && regs[MKVM_EAX] > MAX_BASIC)
+		regs[MKVM_EAX] = MAX_BASIC;
+	if (pass->leaf == EXTENDED && regs[MKVM_EAX] > MAX_EXTENDED)
+		regs[MKVM_EAX] = MAX_EXTENDED;
+	add(list, pass->leaf, 0, pass->leaf == STRUCTURED ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
+	    regs);
+}
+
+static u32 highest_leaf(mkvm_cpuid_reader read, void *context, u32 range)
+{
+	u32 regs[4];
+
+	read(context, range, 0, regs);
+	return regs[MKVM_EAX];
+}
+
+int mkvm_cpuid_supported(mkvm_cpuid_reader read, void *context,
+			 const struct mkvm_cpuid_policy *policy,
+			 struct kvm_cpuid_entry2 *out, u32 max)
+{
+	struct list list = { .out = out, .max = max };
+	u32 basic = highest_leaf(read, context, BASIC);
+	u32 extended = highest_leaf(read, context, EXTENDED);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(passes); i++) {
+		const struct pass *pass = &passes[i];
+
+		if (pass->leaf == EXTENDED)
+			add_signature(&list);
+		if (pass->leaf > (pass->leaf < EXTENDED ? basic : extended))
+			continue;
+		if (pass->leaf == CACHES)
+			add_caches(&list, read, context, pass->mask);
+		else if (pass->leaf == XSTATE)
+			add_xstate(&list, read, context, policy);
+		else
+			add_leaf(&list, read, context, policy, pass);
+	}
+	return list.nr > max ? -1 : (int)list.nr;
+}
+
+const struct kvm_cpuid_entry2 *mkvm_cpuid_find(const struct kvm_cpuid_entry2 *entries, u32 nr,
+					       u32 leaf, u32 subleaf)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		const struct kvm_cpuid_entry2 *e = &entries[i];
+
+		if (e->function == leaf && (e->index == subleaf ||
+					    !(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX)))
+			return e;
+	}
+	return NULL;
+}
+
+/* The first leaf of the range that @leaf is in; its EAX is the range's last. */
+static u32 range_of(u32 leaf)
+{
+	if (leaf >= 0x40000000 && leaf <= 0x4fffffff)
+		return leaf & 0xffffff00;
+	if (leaf >= EXTENDED)
+		return leaf & 0xffff0000;
+	return BASIC;
+}
+
+static bool is_amd(const struct kvm_cpuid_entry2 *basic)
+{
+	return basic->ebx == 0x68747541;	/* "Auth", of AuthenticAMD */
+}
+
+/*
+ * SDM vol. 2, "CPUID - CPU Identification": a leaf above the maximum of its
+ * range gives the data of the highest basic leaf. AMD's CPUs give zero.
+ */
+static const struct kvm_cpuid_entry2 *find_as_cpu(const struct kvm_cpuid_entry2 *entries, u32 nr,
+						  u32 leaf, u32 subleaf)
+{
+	const struct kvm_cpuid_entry2 *e = mkvm_cpuid_find(entries, nr, leaf, subleaf);
+	const struct kvm_cpuid_entry2 *basic = mkvm_cpuid_find(entries, nr, BASIC, 0);
+	const struct kvm_cpuid_entry2 *range = mkvm_cpuid_find(entries, nr, range_of(leaf), 0);
+
+	if (e || !basic || is_amd(basic) || (range && leaf <= range->eax))
+		return e;
+	return mkvm_cpuid_find(entries, nr, basic->eax, subleaf);
+}
+
+static void set_bit_to(u32 *reg, u32 bit, bool on)
+{
+	*reg = on ? *reg | bit : *reg & ~bit;
+}
+
+/* The bits and sizes that follow the guest's registers. */
+static void apply_state(const struct kvm_cpuid_entry2 *entries, u32 nr,
+			const struct kvm_cpuid_entry2 *e,
+			const struct mkvm_cpuid_state *state, u32 regs[4])
+{
+	switch (e->function) {
+	case FEATURES:
+		set_bit_to(&regs[MKVM_ECX], F1C_OSXSAVE,
+			   (e->ecx & F1C_XSAVE) && (state->cr4 & X86_CR4_OSXSAVE));
+		if (!(state->apic_base & MKVM_APIC_BASE_ENABLE))
+			regs[MKVM_EDX] &= ~F1D_APIC;
+		break;
+	case STRUCTURED:
+		if (e->index == 0)
+			set_bit_to(&regs[MKVM_ECX], F7C_OSPKE,
+				   (e->ecx & F7C_PKU) && (state->cr4 & X86_CR4_PKE));
+		break;
+	case XSTATE:
+		if (e->index == 0)
+			regs[MKVM_EBX] = mkvm_cpuid_xsave_size(entries, nr, state->xcr0, false);
+		if (e->index == 1)
+			regs[MKVM_EBX] = mkvm_cpuid_xsave_size(entries, nr,
+							       state->xcr0 | state->xss, true);
+		break;
+	}
+}
+
+/* These leaves echo the subleaf and name the x2APIC ID even where they end. */
+static void topology(const struct kvm_cpuid_entry2 *entries, u32 nr, u32 leaf, u32 subleaf,
+		     u32 regs[4])
+{
+	const struct kvm_cpuid_entry2 *first = mkvm_cpuid_find(entries, nr, leaf, 0);
+
+	if (!first)
+		return;
+	regs[MKVM_ECX] = subleaf & 0xff;
+	regs[MKVM_EDX] = first->edx;
+}
+
+void mkvm_cpuid_execute(const struct kvm_cpuid_entry2 *entries, u32 nr, u32 leaf, u32 subleaf,
+			const struct mkvm_cpuid_state *state, u32 regs[4])
+{
+	const struct kvm_cpuid_entry2 *e = find_as_cpu(entries, nr, leaf, subleaf);
+
+	memset(regs, 0, 4 * sizeof(regs[0]));
+	if (e) {
+		regs[MKVM_EAX] = e->eax;
+		regs[MKVM_EBX] = e->ebx;
+		regs[MKVM_ECX] = e->ecx;
+		regs[MKVM_EDX] = e->edx;
+		apply_state(entries, nr, e, state, regs);
+	} else if (leaf == TOPOLOGY || leaf == TOPOLOGY_V2) {
+		topology(entries, nr, leaf, subleaf, regs);
+	}
+}
+
+u32 mkvm_cpuid_xsave_size(const struct kvm_cpuid_entry2 *entries, u32 nr, u64 components,
+			  bool compacted)
+{
+	u32 size = LEGACY_XSAVE, i;
+
+	for (i = 2; i < 63; i++) {
+		const struct kvm_cpuid_entry2 *e;
+
+		if (!(components & BIT_ULL(i)))
+			continue;
+		e = mkvm_cpuid_find(entries, nr, XSTATE, i);
+		if (!e)
+			continue;
+		if (!compacted && e->ebx + e->eax > size)
+			size = e->ebx + e->eax;
+		if (compacted && (e->ecx & XSTATE_ALIGNED))
+			size = (size + 63) & ~63u;
+		if (compacted)
+			size += e->eax;
+	}
+	return size;
+}
+
+/* What the entries say, register by register; zero where a leaf is missing. */
+struct view {
+	u32 features_ecx;
+	u32 structured_ebx, structured_ecx;
+	u32 xstate1_eax;
+	u32 ext_edx;
+	u64 xcr0;
+	u8 maxphyaddr;
+};
+
+static struct view look(const struct kvm_cpuid_entry2 *entries, u32 nr)
+{
+	const struct kvm_cpuid_entry2 *e;
+	struct view v = { .maxphyaddr = 36 };
+
+	e = mkvm_cpuid_find(entries, nr, FEATURES, 0);
+	if (e)
+		v.features_ecx = e->ecx;
+	e = mkvm_cpuid_find(entries, nr, STRUCTURED, 0);
+	if (e) {
+		v.structured_ebx = e->ebx;
+		v.structured_ecx = e->ecx;
+	}
+	e = mkvm_cpuid_find(entries, nr, XSTATE, 0);
+	if (e)
+		v.xcr0 = e->eax | (u64)e->edx << 32;
+	e = mkvm_cpuid_find(entries, nr, XSTATE, 1);
+	if (e)
+		v.xstate1_eax = e->eax;
+	e = mkvm_cpuid_find(entries, nr, EXT_FEATURES, 0);
+	if (e)
+		v.ext_edx = e->edx;
+	e = mkvm_cpuid_find(entries, nr, ADDRESS_SIZES, 0);
+	if (e && (e->eax & 0xff))
+		v.maxphyaddr = e->eax & 0xff;
+	return v;
+}
+
+static u64 cr4_of(const struct view *v)
+{
+	u64 cr4 = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |
+		  X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
+		  X86_CR4_OSXMMEXCPT;
+
+	if (v->features_ecx & F1C_PCID)
+		cr4 |= X86_CR4_PCIDE;
+	if (v->features_ecx & F1C_XSAVE)
+		cr4 |= X86_CR4_OSXSAVE;
+	if (v->structured_ebx & F7B_FSGSBASE)
+		cr4 |= X86_CR4_FSGSBASE;
+	if (v->structured_ebx & F7B_SMEP)
+		cr4 |= X86_CR4_SMEP;
+	if (v->structured_ebx & F7B_SMAP)
+		cr4 |= X86_CR4_SMAP;
+	if (v->structured_ecx & F7C_UMIP)
+		cr4 |= X86_CR4_UMIP;
+	return cr4;
+}
+
+static u64 efer_of(const struct view *v)
+{
+	u64 efer = 0;
+
+	if (v->ext_edx & FXD_SYSCALL)
+		efer |= MKVM_EFER_SCE;
+	if (v->ext_edx & FXD_LM)
+		efer |= MKVM_EFER_LME | MKVM_EFER_LMA;
+	if (v->ext_edx & FXD_NX)
+		efer |= MKVM_EFER_NXE;
+	return efer;
+}
+
+/* A guest whose CPUID claims everything that we know. */
+static const struct view everything = {
+	.features_ecx = ~0u,
+	.structured_ebx = ~0u,
+	.structured_ecx = ~0u,
+	.xstate1_eax = ~0u,
+	.ext_edx = ~0u,
+	.xcr0 = ~0ull,
+	.maxphyaddr = 52,
+};
+
+void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
+		       const struct mkvm_cpuid_policy *policy, struct mkvm_guest_cpu *cpu)
+{
+	struct view v = nr ? look(entries, nr) : everything;
+
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->cr4_allowed = cr4_of(&v) & policy->cr4;
+	cpu->efer_allowed = efer_of(&v) & policy->efer;
+	cpu->xcr0_allowed = MKVM_XCR0_X87;
+	if (v.features_ecx & F1C_XSAVE)
+		cpu->xcr0_allowed |= v.xcr0 & policy->xcr0;
+	cpu->maxphyaddr = v.maxphyaddr < policy->maxphyaddr ? v.maxphyaddr : policy->maxphyaddr;
+	cpu->maxlinaddr = 48;
+	cpu->x2apic = policy->irqchip && (v.features_ecx & F1C_X2APIC);
+	cpu->tsc_deadline = policy->irqchip && (v.features_ecx & F1C_TSC_DEADLINE);
+	cpu->tsc_aux = policy->rdtscp && ((v.ext_edx & FXD_RDTSCP) ||
+					  (v.structured_ecx & F7C_RDPID));
+	cpu->tsc_adjust = v.structured_ebx & F7B_TSC_ADJUST;
+	cpu->xsaves = policy->xsaves && (v.xstate1_eax & FDA_XSAVES);
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The MSRs a guest has, as one table. */
+#include "msr.h"
+#include "sregs.h"
+#include "vmcs_fields.h"
+
+enum check {
+	CHECK_ANY,
+	CHECK_MASK,		/* no bit outside rule->mask */
+	CHECK_CONSTANT,		/* rule->reset and nothing else */
+	CHECK_CANONICAL,
+	CHECK_ALL_OR_NONE,	/* 0 or all ones */
+	CHECK_PAT,
+	CHECK_MTRR_FIXED,
+	CHECK_MTRR_VARIABLE,
+	CHECK_MTRR_DEFAULT,
+	CHECK_APIC_BASE,
+	CHECK_EFER,
+	CHECK_XSS,
+};
+
+#define R	MKVM_MSR_GUEST_READ
+#define RW	(MKVM_MSR_GUEST_READ | MKVM_MSR_GUEST_WRITE)
+#define RWL	(RW | MKVM_MSR_LISTED)
+#define RL	(R | MKVM_MSR_LISTED)
+
+#define LOW_32	0xffffffffull
+
+/* IA32_MTRRCAP: 8 variable pairs, fixed ranges, write-combining. */
+#define MTRRCAP	(MKVM_MTRR_VARIABLE | BIT_ULL(8) | BIT_ULL(10))
+
+/* IA32_MCG_CAP: the banks, and IA32_MCG_CTL exists. */
+#define MCG_CAP	(MKVM_MCE_BANKS | BIT_ULL(8))
+
+/* IA32_MISC_ENABLE: fast strings on, BTS and PEBS unavailable. */
+#define MISC_ENABLE_RESET	(BIT_ULL(0) | BIT_ULL(11) | BIT_ULL(12))
+/*
+ * What a guest may set: flags that change nothing here. Not XD-bit disable
+ * (34): CPUID and EFER do not follow it.
+ */
+#define MISC_ENABLE_MASK	(MISC_ENABLE_RESET | BIT_ULL(1) | BIT_ULL(3) | BIT_ULL(7) | \
+				 BIT_ULL(16) | BIT_ULL(18) | BIT_ULL(22) | BIT_ULL(23) | \
+				 BIT_ULL(38))
+
+/* IA32_DEBUGCTL.BTF; branch records are not virtualized. */
+#define DEBUGCTL_MASK		BIT_ULL(1)
+
+#define MSR(name, count, home, flags, field, check, mask, reset) \
+	{ MKVM_IA32_##name, count, MKVM_MSR_##home, flags, field, CHECK_##check, mask, reset, \
+	  #name }
+
+/* In ascending order. */
+static const struct mkvm_msr_rule rules[] = {
+	MSR(TSC,		1, SPECIAL, RWL, 0, ANY, 0, 0),
+	MSR(PLATFORM_ID,	1, CONSTANT, R, 0, CONSTANT, 0, 0),
+	MSR(APIC_BASE,		1, SPECIAL, RW, 0, APIC_BASE, 0, 0),
+	MSR(FEATURE_CONTROL,	1, CONSTANT, R, 0, CONSTANT, 0, 1),	/* locked, no VMX */
+	MSR(TSC_ADJUST,		1, SPECIAL, RWL, 0, ANY, 0, 0),
+	MSR(BIOS_UPDT_TRIG,	1, IGNORED, RW, 0, ANY, 0, 0),
+	/* The guest writes 0, runs CPUID and reads: revision 1, as KVM says. */
+	MSR(BIOS_SIGN_ID,	1, IGNORED, RW, 0, ANY, 0, BIT_ULL(32)),
+	MSR(PLATFORM_INFO,	1, CONSTANT, RL, 0, CONSTANT, 0, 0),
+	MSR(MTRRCAP,		1, CONSTANT, R, 0, CONSTANT, 0, MTRRCAP),
+	MSR(MISC_FEATURE_ENABLES, 1, CONSTANT, RL, 0, CONSTANT, 0, 0),
+	MSR(SYSENTER_CS,	1, IN_VMCS, RWL, VMCS_GUEST_IA32_SYSENTER_CS, MASK, LOW_32, 0),
+	MSR(SYSENTER_ESP,	1, IN_VMCS, RWL, VMCS_GUEST_IA32_SYSENTER_ESP, CANONICAL, 0, 0),
+	MSR(SYSENTER_EIP,	1, IN_VMCS, RWL, VMCS_GUEST_IA32_SYSENTER_EIP, CANONICAL, 0, 0),
+	MSR(MCG_CAP,		1, CONSTANT, R, 0, CONSTANT, 0, MCG_CAP),
+	MSR(MCG_STATUS,		1, STORED, RWL, 0, ANY, 0, 0),
+	MSR(MCG_CTL,		1, STORED, RWL, 0, ALL_OR_NONE, 0, ~0ull),
+	MSR(MISC_ENABLE,	1, STORED, RWL, 0, MASK, MISC_ENABLE_MASK, MISC_ENABLE_RESET),
+	MSR(DEBUGCTL,		1, IN_VMCS, RW, VMCS_GUEST_IA32_DEBUGCTL, MASK, DEBUGCTL_MASK, 0),
+	MSR(MTRR_PHYSBASE0,	2 * MKVM_MTRR_VARIABLE, STORED, RW, 0, MTRR_VARIABLE, 0, 0),
+	MSR(MTRR_FIX64K_00000,	1, STORED, RW, 0, MTRR_FIXED, 0, 0),
+	MSR(MTRR_FIX16K_80000,	2, STORED, RW, 0, MTRR_FIXED, 0, 0),
+	MSR(MTRR_FIX4K_C0000,	8, STORED, RW, 0, MTRR_FIXED, 0, 0),
+	MSR(PAT,		1, IN_VMCS, RWL, VMCS_GUEST_IA32_PAT, PAT, 0, MKVM_PAT_RESET),
+	MSR(MTRR_DEF_TYPE,	1, STORED, RW, 0, MTRR_DEFAULT, 0xcff, 0),
+	MSR(MC0_CTL,		4 * MKVM_MCE_BANKS, STORED, RW, 0, ANY, 0, 0),
+	MSR(TSC_DEADLINE,	1, SPECIAL, RWL, 0, ANY, 0, 0),
+	MSR(XSS,		1, SPECIAL, RWL, 0, XSS, 0, 0),
+	MSR(EFER,		1, SPECIAL, RW, 0, EFER, 0, 0),
+	MSR(STAR,		1, SWITCHED, RWL, 0, ANY, 0, 0),
+	MSR(LSTAR,		1, SWITCHED, RWL, 0, CANONICAL, 0, 0),
+	/* Intel CPUs have no SYSCALL outside 64-bit mode: never used, only kept. */
+	MSR(CSTAR,		1, STORED, RWL, 0, CANONICAL, 0, 0),
+	MSR(SFMASK,		1, SWITCHED, RWL, 0, MASK, LOW_32, 0),
+	MSR(FS_BASE,		1, IN_VMCS, RW, VMCS_GUEST_FS_BASE, CANONICAL, 0, 0),
+	MSR(GS_BASE,		1, IN_VMCS, RW, VMCS_GUEST_GS_BASE, CANONICAL, 0, 0),
+	MSR(KERNEL_GS_BASE,	1, SWITCHED, RWL, 0, CANONICAL, 0, 0),
+	MSR(TSC_AUX,		1, SWITCHED, RWL, 0, MASK, LOW_32, 0),
+};
+
+const struct mkvm_msr_rule *mkvm_msr_find(u32 index)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rules) && rules[i].index <= index; i++)
+		if (index - rules[i].index < rules[i].count)
+			return &rules[i];
+	return NULL;
+}
+
+bool mkvm_msr_exists(u32 index, const struct mkvm_guest_cpu *cpu)
+{
+	switch (index) {
+	case MKVM_IA32_TSC_ADJUST:
+		return cpu->tsc_adjust;
+	case MKVM_IA32_TSC_DEADLINE:
+		return cpu->tsc_deadline;
+	case MKVM_IA32_XSS:
+		return cpu->xsaves;
+	case MKVM_IA32_TSC_AUX:
+		return cpu->tsc_aux;
+	default:
+		return mkvm_msr_find(index);
+	}
+}
+
+/* SDM vol. 3, section "MTRR Memory Types": UC, WC, WT, WP, WB. */
+static bool mtrr_type_valid(u8 type)
+{
+	return type < 8 && (MKVM_BIT(type) & 0x73);
+}
+
+/* SDM vol. 3, section "IA32_PAT MSR": the same and UC-. */
+static bool pat_type_valid(u8 type)
+{
+	return mtrr_type_valid(type) || type == 7;
+}
+
+static bool bytes_valid(u64 value, bool (*valid)(u8 type))
+{
+	unsigned int shift;
+
+	for (shift = 0; shift < 64; shift += 8)
+		if (!valid(value >> shift & 0xff))
+			return false;
+	return true;
+}
+
+/* Even numbers are bases with a type, odd ones masks with a valid flag. */
+static bool mtrr_variable_valid(u32 index, u64 value, const struct mkvm_guest_cpu *cpu)
+{
+	if (!mkvm_fits(value, cpu->maxphyaddr))
+		return false;
+	if (index & 1)
+		return !(value & 0x7ff);
+	return !(value & 0xf00) && mtrr_type_valid(value & 0xff);
+}
+
+static bool check(const struct mkvm_msr_rule *rule, u32 index, u64 value,
+		  const struct mkvm_guest_cpu *cpu)
+{
+	switch ((enum check)rule->check) {
+	case CHECK_ANY:
+		return true;
+	case CHECK_MASK:
+		return !(value & ~rule->mask);
+	case CHECK_CONSTANT:
+		return value == rule->reset;
+	case CHECK_CANONICAL:
+		return mkvm_canonical(value, cpu->maxlinaddr);
+	case CHECK_ALL_OR_NONE:
+		return value == 0 || value == ~0ull;
+	case CHECK_PAT:
+		return bytes_valid(value, pat_type_valid);
+	case CHECK_MTRR_FIXED:
+		return bytes_valid(value, mtrr_type_valid);
+	case CHECK_MTRR_VARIABLE:
+		return mtrr_variable_valid(index, value, cpu);
+	case CHECK_MTRR_DEFAULT:
+		return !(value & ~rule->mask) && mtrr_type_valid(value & 0xff);
+	case CHECK_APIC_BASE:
+		return mkvm_apic_base_valid(value, cpu);
+	case CHECK_EFER:
+		return !(value & ~cpu->efer_allowed);
+	case CHECK_XSS:
+		return !(value & ~cpu->xss_allowed);
+	}
+	return false;
+}
+
+bool mkvm_msr_valid(u32 index, u64 value, const struct mkvm_guest_cpu *cpu)
+{
+	const struct mkvm_msr_rule *rule = mkvm_msr_find(index);
+
+	return rule && check(rule, index, value, cpu);
+}
+
+void mkvm_msr_reset(struct mkvm_msr_file *file)
+{
+	unsigned int i, j, slot = 0;
+
+	memset(file, 0, sizeof(*file));
+	for (i = 0; i < ARRAY_SIZE(rules); i++)
+		if (rules[i].home == MKVM_MSR_STORED)
+			for (j = 0; j < rules[i].count; j++)
+				file->value[slot++] = rules[i].reset;
+}
+
+u64 *mkvm_msr_stored(struct mkvm_msr_file *file, u32 index)
+{
+	unsigned int i, slot = 0;
+
+	for (i = 0; i < ARRAY_SIZE(rules) && rules[i].index <= index; i++) {
+		if (rules[i].home != MKVM_MSR_STORED)
+			continue;
+		if (index - rules[i].index < rules[i].count)
+			return &file->value[slot + index - rules[i].index];
+		slot += rules[i].count;
+	}
+	return NULL;
+}
+
+u32 mkvm_msr_list(const struct mkvm_guest_cpu *cpu, u32 *out, u32 max)
+{
+	unsigned int i;
+	u32 nr = 0;
+
+	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		if (!(rules[i].flags & MKVM_MSR_LISTED) || !mkvm_msr_exists(rules[i].index, cpu))
+			continue;
+		if (nr < max)
+			out[nr] = rules[i].index;
+		nr++;
+	}
+	return nr;
+}
