@@ -5,8 +5,11 @@
 #include <linux/module.h>
 #include <asm/cpufeature.h>
 
+#include "dev.h"
+#include "dev.h"
 #include "host/host.h"
 #include "vendor.h"
+#include "x86/x86.h"
 
 const struct mkvm_vendor *mkvm_vendor;
 
@@ -34,6 +37,9 @@ static int __init mkvm_init(void)
 	mkvm_vendor = choose_vendor();
 	if (!mkvm_vendor)
 		return -EOPNOTSUPP;
+	ret = mkvm_fpu_setup();
+	if (ret)
+		return ret;
 	ret = mkvm_vendor->hardware_setup();
 	if (ret)
 		return ret;

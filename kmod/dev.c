@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The system fd: /dev/minikvm itself. What it answers is the same for all. */
+#include <linux/cpumask.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "mkvm.h"
+#include "dev.h"
+#include "x86/x86.h"
+
+/* Whatever is not here is absent: 0. docs/abi.md has the same table. */
+int mkvm_check_extension(unsigned long cap)
+{
+	switch (cap) {
+	case KVM_CAP_USER_MEMORY:
+	case KVM_CAP_DESTROY_MEMORY_REGION_WORKS:
+	case KVM_CAP_JOIN_MEMORY_REGIONS_WORKS:
+	case KVM_CAP_SYNC_MMU:
+	case KVM_CAP_HLT:
+	case KVM_CAP_SET_TSS_ADDR:
+	case KVM_CAP_SET_IDENTITY_MAP_ADDR:
+	case KVM_CAP_EXT_CPUID:
+	case KVM_CAP_MP_STATE:
+	case KVM_CAP_USER_NMI:
+	case KVM_CAP_VCPU_EVENTS:
+	case KVM_CAP_DEBUGREGS:
+	case KVM_CAP_XSAVE:
+	case KVM_CAP_XCRS:
+	case KVM_CAP_INTERNAL_ERROR_DATA:
+	case KVM_CAP_IMMEDIATE_EXIT:
+	case KVM_CAP_CHECK_EXTENSION_VM:
+		return 1;
+	case KVM_CAP_INTR_SHADOW:
+		return KVM_X86_SHADOW_INT_MOV_SS | KVM_X86_SHADOW_INT_STI;
+	case KVM_CAP_NR_VCPUS:
+		return min_t(int, num_online_cpus(), MKVM_MAX_VCPUS);
+	case KVM_CAP_MAX_VCPUS:
+		return MKVM_MAX_VCPUS;
+	case KVM_CAP_MAX_VCPU_ID:
+		return MKVM_MAX_VCPU_ID;
+	case KVM_CAP_NR_MEMSLOTS:
+		return MKVM_MAX_SLOTS;
+	default:
+		return 0;
+	}
+}
+
+/* Too small an nent is E2BIG and changes nothing: clients grow it and ask again. */
+static int get_supported_cpuid(struct kvm_cpuid2 __user *user)
+{
+	struct kvm_cpuid_entry2 *entries;
+	struct kvm_cpuid2 head;
+	int nr;
+
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (!head.nent)
+		return -E2BIG;
+	head.nent = min_t(u32, head.nent, MKVM_MAX_CPUID);
+	entries = kvcalloc(head.nent, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	nr = mkvm_supported_cpuid(entries, head.nent);
+	head.nent = nr;
+	if (nr >= 0 && (copy_to_user(user->entries, entries, nr * sizeof(*entries)) ||
+			copy_to_user(user, &head, sizeof(head))))
+		nr = -EFAULT;
+	kvfree(entries);
+	return min(nr, 0);
+}
+
+#define MSR_LIST_MAX	256
+
+/* nmsrs says how many there are even when the room was too small. */
+static int get_msr_index_list(struct kvm_msr_list __user *user)
+{
+	struct kvm_msr_list head;
+	struct mkvm_guest_cpu cpu;
+	u32 room, nr, *list;
+	int ret = 0;
+
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	room = head.nmsrs;
+	list = kcalloc(MSR_LIST_MAX, sizeof(*list), GFP_KERNEL);
+	if (!list)
+		return -ENOMEM;
+	mkvm_most_capable_cpu(&cpu);
+	nr = mkvm_msr_list(&cpu, list, MSR_LIST_MAX);
+	head.nmsrs = nr;
+	if (copy_to_user(user, &head, sizeof(head)))
+		ret = -EFAULT;
+	else if (room < nr)
+		ret = -E2BIG;
+	else if (copy_to_user(user->indices, list, nr * sizeof(*list)))
+		ret = -EFAULT;
+	kfree(list);
+	return ret;
+}
+
+static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case KVM_GET_API_VERSION:
+		return arg ? -EINVAL : KVM_API_VERSION;
+	case KVM_CREATE_VM:
+		return mkvm_vm_create(arg);
+	case KVM_CHECK_EXTENSION:
+		return mkvm_check_extension(arg);
+	case KVM_GET_VCPU_MMAP_SIZE:
+		return arg ? -EINVAL : MKVM_VCPU_PAGES * PAGE_SIZE;
+	case KVM_GET_SUPPORTED_CPUID:
+		return get_supported_cpuid(user);
+	case KVM_GET_MSR_INDEX_LIST:
+		return get_msr_index_list(user);
+	default:
+		return -EINVAL;		/* what KVM's system fd says */
+	}
+}
+
+const struct file_operations mkvm_dev_fops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= dev_ioctl,
+	.llseek		= noop_llseek,
+};

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The core's types: a VM, a vCPU, and what one file offers another.
+ *
+ * Lock order: vcpu->lock > vm->lock > vm->slots_lock > mmap_lock > vm->mmu_lock.
+ * A legend in brackets says what guards a member:
+ *   [I] set before the object is published, constant afterwards
+ *   [v] vcpu->lock: only the thread in an ioctl of this vCPU
+ *   [l] vm->lock   [s] vm->slots_lock, readers under vm->srcu   [m] vm->mmu_lock
+ *   [a] atomic or READ_ONCE/WRITE_ONCE, anybody
+ */
+#ifndef MKVM_H
+#define MKVM_H
+
+#include <linux/bits.h>
+#include <linux/kvm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/signal_types.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/types.h>
+#include <minikvm.h>
+
+#include "host/compat.h"
+#include "pure/access.h"
+#include "pure/cpuid.h"
+#include "pure/msr.h"
+#include "pure/slots.h"
+
+#define MKVM_MAX_VCPUS		255	/* per VM; ids are below MKVM_MAX_VCPU_ID */
+#define MKVM_MAX_VCPU_ID	255
+#define MKVM_VCPU_PAGES		3	/* of the vCPU's mmap: kvm_run, PIO data, coalesced ring */
+#define MKVM_MAX_CPUID		256
+
+struct mkvm_vm;
+struct mkvm_vcpu;
+
+/*
+ * What an exit handler or a deferred step says; below 0 it is an errno for
+ * KVM_RUN. The run loop (run.c) is the only reader.
+ */
+enum mkvm_next {
+	MKVM_RESUME,		/* enter the guest again */
+	MKVM_TO_USER,		/* kvm_run is filled: return 0 from KVM_RUN */
+	MKVM_DEFER,		/* leave the loop, call vcpu->deferred, obey what it returns */
+	MKVM_BREAK,		/* leave the loop, let the host have its interrupts, resume */
+};
+
+/* ---- memslot.c: guest physical address space, as userspace lays it ---- */
+
+/* Before mkvm_mmu_init, freed after mkvm_mmu_free. */
+int mkvm_slots_init(struct mkvm_vm *vm);
+void mkvm_slots_free(struct mkvm_vm *vm);
+int mkvm_set_memory_region(struct mkvm_vm *vm,
+			   const struct kvm_userspace_memory_region *region);
+/*
+ * Copy between the kernel and guest memory through the slots; may sleep, may
+ * cross pages and slots. -EFAULT where there is no slot or no memory behind it.
+ */
+int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len);
+int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len);
+/* One access to the size (4 or 8) aligned bytes at gpa, zero-extended; errors as above. */
+int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size);
+/*
+ * Replace the size (4 or 8) aligned bytes at gpa by next if they are still old.
+ * -EAGAIN: they were not; -EFAULT as above.
+ */
+int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size);
+
+/* ---- mmu.c: second-stage page table, fault path, MMU notifier ---- */
+
+struct mkvm_mmu {
+	void *root;			/* [I] root table, one page */
+	struct mmu_notifier notifier;	/* [I] registered on vm->mm */
+	spinlock_t lock;		/* guards [m]; never taken with interrupts off */
+	unsigned int inval_running;	/* [m] invalidations between start and end */
+	unsigned long inval_seq;	/* [m] +1 at every end */
+};
+
+int mkvm_mmu_init(struct mkvm_vm *vm);
+/* While the vCPUs still exist: until it returns the host may want them flushed. */
+void mkvm_mmu_free(struct mkvm_vm *vm);
+/*
+ * Resolve a second-stage fault. May sleep. MKVM_RESUME: mapped, or the guest
+ * should just try again. -ENXIO: no slot, the access is MMIO. -EFAULT: a slot,
+ * but no usable host memory behind it. -ENOMEM, -EINTR.
+ */
+int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access);
+/*
+ * Publish next as the VM's slots and unmap [start, end) in one step; no vCPU
+ * maps or uses anything there through the old slots once this returns. Readers
+ * under vm->srcu may still see the old array. Caller holds vm->slots_lock.
+ */
+void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
+			    mkvm_gfn_t start, mkvm_gfn_t end);
+
+/* ---- vm.c ---- */
+
+struct mkvm_vm {
+	refcount_t refs;		/* one per fd: the VM's and each vCPU's */
+	struct mm_struct *mm;		/* [I] creator; VM and vCPU ioctls only from it */
+	struct mutex lock;
+	struct mutex slots_lock;
+	struct srcu_struct srcu;
+	struct mkvm_slots __rcu *slots;	/* [s] */
+	struct mkvm_mmu mmu;
+	struct mkvm_vcpu *vcpus[MKVM_MAX_VCPUS];	/* [l] writer; [a] readers */
+	u32 nr_vcpus;			/* [l] */
+	u64 tss_addr;			/* [l] accepted and kept; unrestricted guest needs none */
+	u64 identity_map_addr;		/* [l] likewise */
+};
+
+long mkvm_vm_create(unsigned long type);
+void mkvm_vm_put(struct mkvm_vm *vm);
+int mkvm_check_extension(unsigned long cap);	/* dev.c: the same for the system and a VM */
+
+/*
+ * Set request on every vCPU of the VM and force each out of the guest; when
+ * this returns no vCPU runs in the guest with state from before the call, and
+ * each handles the request before its next VM entry. Sleeps not, but needs
+ * interrupts on.
+ */
+void mkvm_request_all(struct mkvm_vm *vm, unsigned int request);
+
+/* ---- vcpu.c, run.c ---- */
+
+/* Bits of vcpu->requests, handled before the next VM entry. */
+enum mkvm_request {
+	MKVM_REQ_TLB_FLUSH,	/* second-stage translations of this vCPU */
+	MKVM_REQ_KICK,		/* only come out once */
+};
+
+/* Where a vCPU is, for mkvm_request_all. */
+enum mkvm_mode {
+	MKVM_OUTSIDE_GUEST,
+	MKVM_IN_GUEST,		/* from before the last look at requests to after the VM exit */
+};
+
+/* Index into vcpu->regs: the order of ModRM and of the SDM. */
+enum mkvm_reg {
+	MKVM_RAX, MKVM_RCX, MKVM_RDX, MKVM_RBX, MKVM_RSP, MKVM_RBP, MKVM_RSI, MKVM_RDI,
+	MKVM_R8, MKVM_R9, MKVM_R10, MKVM_R11, MKVM_R12, MKVM_R13, MKVM_R14, MKVM_R15,
+	MKVM_RIP, MKVM_NR_REGS,
+};
+
+/* An event that waits for its VM entry. */
+struct mkvm_event {
+	bool valid;
+	u8 vector;
+	u8 type;		/* MKVM_INTR_TYPE_*: as in the VM-entry interruption information */
+	bool has_error;
+	u32 error;
+	u32 insn_len;		/* of INT n, INT3, INTO: re-injection pushes RIP + this */
+};
+
+struct mkvm_fpu;		/* x86/fpu.c */
+
+/* MSRs that neither VM entry nor VM exit switches, while the host depends on them. */
+enum mkvm_switched_msr { MKVM_SWITCHED_STAR, MKVM_SWITCHED_LSTAR, MKVM_SWITCHED_SFMASK,
+			 MKVM_SWITCHED_TSC_AUX, MKVM_SWITCHED_KERNEL_GS,
+			 MKVM_NR_SWITCHED_MSRS };
+
+struct mkvm_vcpu {
+	/* Hot: touched on each VM exit. */
+	unsigned long regs[MKVM_NR_REGS];	/* [v] RSP and RIP valid where regs_avail says so */
+	u32 regs_avail;			/* [v] bit per enum mkvm_reg, RSP and RIP only */
+	u32 regs_dirty;			/* [v] to be written back before entry; RSP and RIP only */
+	unsigned long requests;		/* [a] bits of enum mkvm_request */
+	int mode;			/* [a] enum mkvm_mode */
+	int cpu;			/* [a] CPU that it is loaded on, or was last; -1: none */
+	unsigned long cr2;		/* [v] */
+	struct kvm_run *run;		/* page 0 of the mmap: the user writes here at any time */
+	struct mkvm_vm *vm;		/* [I] */
+	int id;				/* [I] the vCPU's APIC id */
+
+	struct mutex lock;
+	bool loaded;			/* [v] vendor state is current on this CPU, preemption off */
+
+	/* Events, in the order of their priority. */
+	struct mkvm_event exception;	/* [v] pending or to be re-injected */
+	struct mkvm_event irq;		/* [v] KVM_INTERRUPT, or interrupted in its delivery */
+	bool nmi_injected;		/* [v] NMI interrupted in its delivery */
+	u32 nmi_pending;		/* [v] 0..2, waits until NMIs are not blocked */
+	bool shutdown;			/* [v] triple fault: KVM_EXIT_SHUTDOWN is due */
+
+	/* What the last exit left to do. */
+	int (*deferred)(struct mkvm_vcpu *v);	/* [v] with MKVM_DEFER: may sleep */
+	int (*complete)(struct mkvm_vcpu *v);	/* [v] at the next KVM_RUN, before entry: may sleep */
+	u8 skip_len;			/* [v] advance RIP by this before entry; 0: no */
+	struct {
+		u64 gpa;
+		u32 access;
+	} fault;			/* [v] for mkvm_handle_fault */
+	struct {
+		u16 port;
+		u8 insn_len;
+		u8 size;
+		bool in, string, rep;
+		u8 addr_size;		/* string forms: bytes, 2, 4 or 8 */
+		u8 seg;			/* string forms: enum mkvm_seg of the memory operand */
+		u32 count;		/* items in the PIO page */
+	} pio;
+	struct {
+		u8 number;		/* 0 or 4 */
+		u8 insn_len;
+		u64 value;
+	} cr;				/* [v] for mkvm_write_cr */
+	struct {
+		u64 gpa;
+		u8 len;			/* bytes asked of userspace: 1..8 */
+		u8 done;		/* of an access that crosses a page: bytes already had */
+		u8 data[16];
+		u8 insn[32];		/* x86/mmio.c's decoded instruction */
+	} mmio;
+
+	/* Architectural state that no hardware area holds. */
+	u64 cr8;			/* [v] TPR bits 7:4 */
+	u64 apic_base;			/* [v] */
+	u64 xcr0;			/* [v] the guest's */
+	u64 host_xcr0;			/* [v] while xcr0_loaded */
+	bool xcr0_loaded;		/* [v] the CPU's XCR0 is the guest's */
+	bool msrs_switched;		/* [v] the CPU holds guest_msr[] */
+	u64 cstar;			/* [v] a value only: SYSCALL in 32-bit code is AMD's */
+	u64 dr[4], dr6, dr7;		/* [v] */
+	u64 host_msr[MKVM_NR_SWITCHED_MSRS];	/* [v] what host_leave puts back */
+	u64 guest_msr[MKVM_NR_SWITCHED_MSRS];	/* [v] current outside host_enter..host_leave */
+	struct mkvm_msr_file msrs;	/* [v] MSRs that are only values */
+	u64 tsc_offset;			/* [v] guest TSC = host TSC + this */
+	u64 tsc_adjust;			/* [v] IA32_TSC_ADJUST */
+	u32 mp_state;			/* [v] KVM_MP_STATE_* */
+	bool sigset_active;		/* [v] KVM_SET_SIGNAL_MASK */
+	sigset_t sigset;		/* [v] */
+	struct kvm_cpuid_entry2 *cpuid;	/* [v] nr_cpuid entries */
+	u32 nr_cpuid;			/* [v] */
+	struct mkvm_guest_cpu guest_cpu;	/* [v] what its CPUID allows */
+	bool has_run;			/* [v] */
+
+	struct mkvm_fpu *fpu;		/* [I] */
+	void *pio_data;			/* [I] page 1 of the mmap */
+	struct page *pages[MKVM_VCPU_PAGES];	/* [I] */
+
+	struct mkvm_vcpu_stats stats;	/* [v] */
+	void *vendor;			/* [I] struct vmx_vcpu or svm_vcpu */
+};
+
+long mkvm_vcpu_create(struct mkvm_vm *vm, unsigned long id);
+void mkvm_vcpu_free(struct mkvm_vcpu *v);	/* its VM is going: nobody else has it */
+
+/*
+ * Make the vCPU's VMCS (VMCB) current on this CPU; preemption is off from load
+ * to put. Anything that reads or writes vendor state stands between the two.
+ * Nothing in between may sleep. They do not nest.
+ */
+void mkvm_vcpu_load(struct mkvm_vcpu *v);
+void mkvm_vcpu_put(struct mkvm_vcpu *v);
+
+int mkvm_vcpu_run(struct mkvm_vcpu *v);
+
+/*
+ * Interrupts off, right before VM entry: false when something asks for the
+ * vCPU first. The full barrier pairs with the one in mkvm_request_all: either
+ * it sees MKVM_IN_GUEST and sends an IPI, or this sees the request.
+ */
+static inline bool mkvm_guest_mode_enter(struct mkvm_vcpu *v)
+{
+	smp_store_mb(v->mode, MKVM_IN_GUEST);
+	if (likely(!READ_ONCE(v->requests) && !xfer_to_guest_mode_work_pending()))
+		return true;
+	WRITE_ONCE(v->mode, MKVM_OUTSIDE_GUEST);
+	return false;
+}
+
+static inline void mkvm_guest_mode_exit(struct mkvm_vcpu *v)
+{
+	WRITE_ONCE(v->mode, MKVM_OUTSIDE_GUEST);
+	v->stats.entries++;
+}
+
+static inline int mkvm_defer(struct mkvm_vcpu *v, int (*fn)(struct mkvm_vcpu *))
+{
+	v->deferred = fn;
+	return MKVM_DEFER;
+}
+
+/* Deferred step for a second-stage fault described in v->fault. */
+int mkvm_handle_fault(struct mkvm_vcpu *v);
+
+/* ---- x86/ ---- */
+
+enum mkvm_seg { MKVM_SEG_ES, MKVM_SEG_CS, MKVM_SEG_SS, MKVM_SEG_DS, MKVM_SEG_FS,
+		MKVM_SEG_GS, MKVM_SEG_LDTR, MKVM_SEG_TR, MKVM_NR_SEGS };
+
+/*
+ * What instruction decoding and guest page walks need of the guest's state, as
+ * it was at the exit; taken under load, used afterwards without.
+ */
+struct mkvm_guest_context {
+	u64 cr0, cr3, cr4, efer, rip, rflags;
+	u8 cpl;
+	struct kvm_segment seg[6];	/* enum mkvm_seg, ES..GS */
+};
+
+/* x86/walk.c: the guest's own page tables (none, 32-bit, PAE, 4- and 5-level). */
+/*
+ * Translate a linear address for an access with these rights at CPL c->cpl;
+ * sets accessed and dirty bits as the hardware does. 0 and *gpa, or -EFAULT and
+ * a page fault to inject in *error (its error code), or another errno.
+ */
+int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
+	      u32 access, u64 *gpa, u32 *error);
+
+/* x86/mmio.c, x86/pio.c: deferred steps; each returns enum mkvm_next or an errno. */
+int mkvm_mmio(struct mkvm_vcpu *v);		/* v->fault is an access without a slot */
+int mkvm_pio(struct mkvm_vcpu *v);		/* v->pio set; plain IN/OUT: does not sleep */
+int mkvm_pio_string(struct mkvm_vcpu *v);	/* v->pio set; INS/OUTS with or without REP */
+
+#endif /* MKVM_H */

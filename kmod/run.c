@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_RUN. From the outside in: mkvm_vcpu_run may sleep and talks to userspace;
+ * enter_guest has preemption off and the hardware loaded; vendor->run is the
+ * loop with interrupts off that alternates with the guest.
+ */
+#include <linux/kvm_host.h>
+#include <linux/sched/signal.h>
+
+#include "mkvm.h"
+#include "vendor.h"
+#include "host/host.h"
+#include "x86/x86.h"
+
+/*
+ * A CPU on its way down has virtualization off while threads still run there:
+ * step aside until the scheduler has moved us.
+ */
+void mkvm_vcpu_load(struct mkvm_vcpu *v)
+{
+	int cpu;
+
+	for (;;) {
+		preempt_disable();
+		cpu = smp_processor_id();
+		if (likely(mkvm_host_cpu_on() && !mkvm_vendor->vcpu_load(v, cpu)))
+			break;
+		preempt_enable();
+		schedule_timeout_uninterruptible(1);
+	}
+	if (unlikely(v->cpu != cpu)) {
+		/* This CPU may hold translations from when it last ran here. */
+		set_bit(MKVM_REQ_TLB_FLUSH, &v->requests);
+		mkvm_read_host_msrs(v);
+		WRITE_ONCE(v->cpu, cpu);
+	}
+	v->loaded = true;
+}
+
+void mkvm_vcpu_put(struct mkvm_vcpu *v)
+{
+	if (v->regs_dirty)
+		mkvm_vendor->flush_regs(v);
+	v->loaded = false;
+	preempt_enable();
+}
+
+/* Loaded, interrupts on. Whatever asks again later breaks the inner loop. */
+static void handle_requests(struct mkvm_vcpu *v)
+{
+	if (likely(!READ_ONCE(v->requests)))
+		return;
+	clear_bit(MKVM_REQ_KICK, &v->requests);
+	if (test_and_clear_bit(MKVM_REQ_TLB_FLUSH, &v->requests)) {
+		/* After the bit, before the flush: whoever sets it again changed more. */
+		smp_mb__after_atomic();
+		mkvm_vendor->flush_tlb(v);
+	}
+}
+
+static void skip_finished_insn(struct mkvm_vcpu *v)
+{
+	if (v->skip_len)
+		mkvm_vendor->skip_insn(v, v->skip_len);
+	v->skip_len = 0;
+}
+
+static int run_loop(struct mkvm_vcpu *v)
+{
+	int next;
+
+	local_irq_disable();
+	guest_timing_enter_irqoff();
+	mkvm_vendor->host_enter(v);
+	mkvm_xcr0_load(v);
+	next = mkvm_vendor->run(v);
+	mkvm_xcr0_put(v);
+	mkvm_vendor->host_leave(v);
+	/* What interrupted the guest is taken here, and counted as its time. */
+	local_irq_enable();
+	local_irq_disable();
+	guest_timing_exit_irqoff();
+	local_irq_enable();
+	return next;
+}
+
+/* What userspace reads of each exit without an ioctl. */
+static void sync_to_run(struct mkvm_vcpu *v)
+{
+	struct kvm_run *run = v->run;
+
+	run->if_flag = !!(mkvm_vendor->get_rflags(v) & X86_EFLAGS_IF);
+	run->ready_for_interrupt_injection = mkvm_vendor->irq_allowed(v) && !v->exception.valid &&
+					     !v->irq.valid && !v->nmi_injected;
+	run->cr8 = v->cr8;
+	run->apic_base = v->apic_base;
+}
+
+static int enter_guest(struct mkvm_vcpu *v)
+{
+	int next;
+
+	mkvm_vcpu_load(v);
+	handle_requests(v);
+	skip_finished_insn(v);
+	mkvm_fpu_load(v);
+	next = run_loop(v);
+	mkvm_fpu_put(v);
+	if (next == MKVM_TO_USER)
+		sync_to_run(v);
+	mkvm_vcpu_put(v);
+	return next;
+}
+
+static int interrupted(struct mkvm_vcpu *v)
+{
+	v->run->exit_reason = KVM_EXIT_INTR;
+	return -EINTR;
+}
+
+/*
+ * Work that only the way to userspace does (rseq, task work) is not a reason
+ * for the caller to see EINTR: go there and come back by restarting the ioctl.
+ */
+static int restart(void)
+{
+	set_thread_flag(TIF_SIGPENDING);
+	return -ERESTARTNOINTR;
+}
+
+static int one_round(struct mkvm_vcpu *v)
+{
+	int next;
+
+	if (v->shutdown) {
+		v->shutdown = false;
+		v->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return MKVM_TO_USER;
+	}
+	if (signal_pending(current))
+		return interrupted(v);
+	if (test_thread_flag(TIF_NOTIFY_RESUME))
+		return restart();
+	cond_resched();
+	next = enter_guest(v);
+	if (next != MKVM_DEFER)
+		return next == MKVM_BREAK ? MKVM_RESUME : next;
+	return v->deferred(v);
+}
+
+/* What userspace did for the last exit; negative: an errno. */
+static int complete_last_exit(struct mkvm_vcpu *v)
+{
+	int (*complete)(struct mkvm_vcpu *) = v->complete;
+
+	v->complete = NULL;
+	return complete ? complete(v) : MKVM_RESUME;
+}
+
+/* Userspace sees a finished instruction even when the guest is not entered. */
+static int finish_without_entry(struct mkvm_vcpu *v)
+{
+	if (v->skip_len) {
+		mkvm_vcpu_load(v);
+		skip_finished_insn(v);
+		mkvm_vcpu_put(v);
+	}
+	return -EINTR;
+}
+
+static int run(struct mkvm_vcpu *v)
+{
+	u64 cr8 = READ_ONCE(v->run->cr8);
+	int next;
+
+	if (v->mp_state != KVM_MP_STATE_RUNNABLE)
+		return -EAGAIN;
+	if (cr8 > 15)
+		return -EINVAL;
+	next = complete_last_exit(v);
+	if (next == MKVM_RESUME && READ_ONCE(v->run->immediate_exit))
+		return finish_without_entry(v);
+	v->cr8 = cr8;
+	v->has_run = true;
+	while (next == MKVM_RESUME)
+		next = one_round(v);
+	if (next != MKVM_TO_USER)
+		return next;
+	v->stats.user_exits++;
+	return 0;
+}
+
+/* KVM_SET_SIGNAL_MASK holds while in KVM_RUN; what it lets in interrupts. */
+int mkvm_vcpu_run(struct mkvm_vcpu *v)
+{
+	int ret;
+
+	if (v->sigset_active)
+		sigprocmask(SIG_SETMASK, &v->sigset, &current->real_blocked);
+	ret = run(v);
+	if (v->sigset_active) {
+		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+		sigemptyset(&current->real_blocked);
+	}
+	return ret;
+}
+
+/* The deferred step of a second-stage fault: RAM, MMIO, or memory that is gone. */
+int mkvm_handle_fault(struct mkvm_vcpu *v)
+{
+	int ret = mkvm_mmu_fault(v, v->fault.gpa, v->fault.access);
+
+	if (ret == -ENXIO)
+		return mkvm_mmio(v);
+	if (!ret)
+		v->stats.faults++;
+	return ret;
+}

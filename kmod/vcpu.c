@@ -1,0 +1,594 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The vCPU fd: life of a vCPU, its mmap and its ioctls. */
+#include <linux/anon_inodes.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "mkvm.h"
+#include "dev.h"
+#include "vendor.h"
+#include "pure/sregs.h"
+#include "pure/vmx_bits.h"
+#include "x86/x86.h"
+
+/* ---- life ---- */
+
+static int alloc_pages_of(struct mkvm_vcpu *v)
+{
+	int i;
+
+	for (i = 0; i < MKVM_VCPU_PAGES; i++) {
+		v->pages[i] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		if (!v->pages[i])
+			return -ENOMEM;
+	}
+	v->run = page_address(v->pages[0]);
+	v->pio_data = page_address(v->pages[1]);
+	return 0;
+}
+
+static void free_pages_of(struct mkvm_vcpu *v)
+{
+	int i;
+
+	for (i = 0; i < MKVM_VCPU_PAGES; i++)
+		if (v->pages[i])
+			__free_page(v->pages[i]);
+}
+
+/* SDM vol. 3, "Processor State After Reset": what no hardware area holds. */
+static void reset_state(struct mkvm_vcpu *v)
+{
+	v->regs[MKVM_RDX] = 0x600;	/* family 6 */
+	v->cpu = -1;
+	v->apic_base = MKVM_APIC_BASE_DEFAULT | MKVM_APIC_BASE_ENABLE |
+		       (v->id ? 0 : MKVM_APIC_BASE_BSP);
+	v->dr6 = MKVM_DR6_RESET;
+	v->dr7 = MKVM_DR7_RESET;
+	v->mp_state = KVM_MP_STATE_RUNNABLE;
+	v->tsc_offset = -rdtsc();
+	mkvm_msr_reset(&v->msrs);
+	mkvm_derive_guest_cpu(v);
+}
+
+static struct mkvm_vcpu *vcpu_alloc(struct mkvm_vm *vm, u32 id)
+{
+	struct mkvm_vcpu *v = kzalloc(sizeof(*v), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!v)
+		return ERR_PTR(-ENOMEM);
+	v->vm = vm;
+	v->id = id;
+	mutex_init(&v->lock);
+	ret = alloc_pages_of(v);
+	if (ret)
+		goto pages;
+	ret = mkvm_fpu_init(v);
+	if (ret)
+		goto pages;
+	reset_state(v);
+	ret = mkvm_vendor->vcpu_init(v);
+	if (ret)
+		goto fpu;
+	return v;
+fpu:
+	mkvm_fpu_free(v);
+pages:
+	free_pages_of(v);
+	kfree(v);
+	return ERR_PTR(ret);
+}
+
+void mkvm_vcpu_free(struct mkvm_vcpu *v)
+{
+	mkvm_vendor->vcpu_free(v);
+	mkvm_fpu_free(v);
+	free_pages_of(v);
+	kvfree(v->cpuid);
+	kfree(v);
+}
+
+static int check_new_id(struct mkvm_vm *vm, u32 id)
+{
+	u32 i;
+
+	if (vm->nr_vcpus == MKVM_MAX_VCPUS)
+		return -EINVAL;
+	for (i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i]->id == id)
+			return -EEXIST;
+	return 0;
+}
+
+/*
+ * The fd is installed last and owns a reference by then: another thread may
+ * close it before we return. The vCPU itself lives as long as its VM.
+ */
+static long publish(struct mkvm_vm *vm, struct mkvm_vcpu *v)
+{
+	long fd;
+
+	refcount_inc(&vm->refs);
+	fd = anon_inode_getfd("minikvm-vcpu", &mkvm_vcpu_fops, v, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		refcount_dec(&vm->refs);	/* not the last: the caller holds the VM's fd */
+		return fd;
+	}
+	vm->vcpus[vm->nr_vcpus] = v;
+	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	return fd;
+}
+
+/* KVM_CREATE_VCPU: the new fd. */
+long mkvm_vcpu_create(struct mkvm_vm *vm, unsigned long id)
+{
+	struct mkvm_vcpu *v;
+	long ret;
+
+	if (id >= MKVM_MAX_VCPU_ID)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	ret = check_new_id(vm, id);
+	if (ret)
+		goto unlock;
+	v = vcpu_alloc(vm, id);
+	if (IS_ERR(v)) {
+		ret = PTR_ERR(v);
+		goto unlock;
+	}
+	ret = publish(vm, v);
+	if (ret < 0)
+		mkvm_vcpu_free(v);
+unlock:
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct mkvm_vcpu *v = file->private_data;
+
+	mkvm_vm_put(v->vm);
+	return 0;
+}
+
+/* ---- mmap ---- */
+
+static vm_fault_t vcpu_fault(struct vm_fault *vmf)
+{
+	struct mkvm_vcpu *v = vmf->vma->vm_file->private_data;
+
+	if (vmf->pgoff >= MKVM_VCPU_PAGES)
+		return VM_FAULT_SIGBUS;
+	vmf->page = v->pages[vmf->pgoff];
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_ops = {
+	.fault = vcpu_fault,
+};
+
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &vcpu_vm_ops;
+	return 0;
+}
+
+/* ---- ioctls of a fixed size: check, then commit ---- */
+
+/* Loaded */
+static int get_regs(struct mkvm_vcpu *v, void *arg)
+{
+	struct kvm_regs *r = arg;
+
+	mkvm_vendor->cache_regs(v);
+	*r = (struct kvm_regs){
+		.rax = v->regs[MKVM_RAX], .rbx = v->regs[MKVM_RBX],
+		.rcx = v->regs[MKVM_RCX], .rdx = v->regs[MKVM_RDX],
+		.rsi = v->regs[MKVM_RSI], .rdi = v->regs[MKVM_RDI],
+		.rsp = v->regs[MKVM_RSP], .rbp = v->regs[MKVM_RBP],
+		.r8  = v->regs[MKVM_R8],  .r9  = v->regs[MKVM_R9],
+		.r10 = v->regs[MKVM_R10], .r11 = v->regs[MKVM_R11],
+		.r12 = v->regs[MKVM_R12], .r13 = v->regs[MKVM_R13],
+		.r14 = v->regs[MKVM_R14], .r15 = v->regs[MKVM_R15],
+		.rip = v->regs[MKVM_RIP],
+		.rflags = mkvm_vendor->get_rflags(v),
+	};
+	return 0;
+}
+
+/* Loaded. A moved RIP abandons the instruction that userspace was completing. */
+static int set_regs(struct mkvm_vcpu *v, void *arg)
+{
+	const struct kvm_regs *r = arg;
+	const u64 gpr[] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
+			    r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
+	enum mkvm_reg reg;
+
+	if (r->rip != mkvm_read_rip(v)) {
+		v->complete = NULL;
+		v->skip_len = 0;
+	}
+	for (reg = MKVM_RAX; reg <= MKVM_R15; reg++)
+		mkvm_write_reg(v, reg, gpr[reg]);
+	mkvm_write_rip(v, r->rip);
+	mkvm_vendor->set_rflags(v, r->rflags | X86_EFLAGS_FIXED);
+	return 0;
+}
+
+static int get_sregs(struct mkvm_vcpu *v, void *arg)
+{
+	mkvm_get_sregs(v, arg);
+	return 0;
+}
+
+static int set_sregs(struct mkvm_vcpu *v, void *arg)
+{
+	return mkvm_set_sregs(v, arg);
+}
+
+static int get_fpu(struct mkvm_vcpu *v, void *arg)
+{
+	mkvm_get_fpu(v, arg);
+	return 0;
+}
+
+static int set_fpu(struct mkvm_vcpu *v, void *arg)
+{
+	return mkvm_set_fpu(v, arg);
+}
+
+static int get_xsave(struct mkvm_vcpu *v, void *arg)
+{
+	mkvm_get_xsave(v, arg);
+	return 0;
+}
+
+static int set_xsave(struct mkvm_vcpu *v, void *arg)
+{
+	return mkvm_set_xsave(v, arg);
+}
+
+static int get_xcrs(struct mkvm_vcpu *v, void *arg)
+{
+	struct kvm_xcrs *x = arg;
+
+	memset(x, 0, sizeof(*x));
+	x->nr_xcrs = 1;
+	x->xcrs[0].value = v->xcr0;
+	return 0;
+}
+
+static int set_xcrs(struct mkvm_vcpu *v, void *arg)
+{
+	const struct kvm_xcrs *x = arg;
+	u32 i;
+
+	if (x->nr_xcrs > KVM_MAX_XCRS || x->flags)
+		return -EINVAL;
+	for (i = 0; i < x->nr_xcrs; i++)
+		if (x->xcrs[i].xcr == 0)
+			return mkvm_set_xcr(v, 0, x->xcrs[i].value) ? -EINVAL : 0;
+	return 0;
+}
+
+static int get_debugregs(struct mkvm_vcpu *v, void *arg)
+{
+	struct kvm_debugregs *d = arg;
+
+	memset(d, 0, sizeof(*d));
+	memcpy(d->db, v->dr, sizeof(d->db));
+	d->dr6 = v->dr6;
+	d->dr7 = v->dr7;
+	return 0;
+}
+
+/* Loaded */
+static int set_debugregs(struct mkvm_vcpu *v, void *arg)
+{
+	const struct kvm_debugregs *d = arg;
+
+	if (d->flags || !mkvm_dr6_valid(d->dr6) || !mkvm_dr7_valid(d->dr7))
+		return -EINVAL;
+	memcpy(v->dr, d->db, sizeof(v->dr));
+	v->dr6 = d->dr6;
+	v->dr7 = d->dr7 | MKVM_DR7_RESET;
+	mkvm_vendor->set_dr7(v, v->dr7);
+	return 0;
+}
+
+static int get_events(struct mkvm_vcpu *v, void *arg)
+{
+	mkvm_get_vcpu_events(v, arg);
+	return 0;
+}
+
+static int set_events(struct mkvm_vcpu *v, void *arg)
+{
+	return mkvm_set_vcpu_events(v, arg);
+}
+
+static int get_mp_state(struct mkvm_vcpu *v, void *arg)
+{
+	((struct kvm_mp_state *)arg)->mp_state = v->mp_state;
+	return 0;
+}
+
+/* The other states belong to a local APIC in the kernel. */
+static int set_mp_state(struct mkvm_vcpu *v, void *arg)
+{
+	const struct kvm_mp_state *state = arg;
+
+	return state->mp_state == KVM_MP_STATE_RUNNABLE ? 0 : -EINVAL;
+}
+
+static int interrupt(struct mkvm_vcpu *v, void *arg)
+{
+	const struct kvm_interrupt *irq = arg;
+
+	if (irq->irq > 255)
+		return -EINVAL;
+	v->irq = (struct mkvm_event){
+		.valid = true, .vector = irq->irq, .type = MKVM_INTR_TYPE_EXTERNAL >> 8,
+	};
+	return 0;
+}
+
+/* One NMI can wait while another is blocked; more are one. */
+static int nmi(struct mkvm_vcpu *v, void *arg)
+{
+	v->nmi_pending = min(v->nmi_pending + 1, 2u);
+	return 0;
+}
+
+static int get_stats(struct mkvm_vcpu *v, void *arg)
+{
+	memcpy(arg, &v->stats, sizeof(v->stats));
+	return 0;
+}
+
+#define LOADED	true
+
+static const struct vcpu_request {
+	unsigned int cmd;
+	int (*run)(struct mkvm_vcpu *v, void *arg);
+	bool loaded;			/* run between mkvm_vcpu_load and _put: may not sleep */
+} requests[] = {
+	{ KVM_GET_REGS,		get_regs,	LOADED },
+	{ KVM_SET_REGS,		set_regs,	LOADED },
+	{ KVM_GET_SREGS,	get_sregs,	LOADED },
+	{ KVM_SET_SREGS,	set_sregs },
+	{ KVM_INTERRUPT,	interrupt },
+	{ KVM_NMI,		nmi },
+	{ KVM_GET_FPU,		get_fpu },
+	{ KVM_SET_FPU,		set_fpu },
+	{ KVM_GET_XSAVE,	get_xsave },
+	{ KVM_SET_XSAVE,	set_xsave },
+	{ KVM_GET_XCRS,		get_xcrs },
+	{ KVM_SET_XCRS,		set_xcrs },
+	{ KVM_GET_DEBUGREGS,	get_debugregs },
+	{ KVM_SET_DEBUGREGS,	set_debugregs,	LOADED },
+	{ KVM_GET_VCPU_EVENTS,	get_events,	LOADED },
+	{ KVM_SET_VCPU_EVENTS,	set_events,	LOADED },
+	{ KVM_GET_MP_STATE,	get_mp_state },
+	{ KVM_SET_MP_STATE,	set_mp_state },
+	{ MKVM_GET_STATS,	get_stats },
+};
+
+static const struct vcpu_request *find_request(unsigned int cmd)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(requests); i++)
+		if (requests[i].cmd == cmd)
+			return &requests[i];
+	return NULL;
+}
+
+static int call_request(struct mkvm_vcpu *v, const struct vcpu_request *request, void *arg)
+{
+	int ret;
+
+	if (!request->loaded)
+		return request->run(v, arg);
+	mkvm_vcpu_load(v);
+	ret = request->run(v, arg);
+	mkvm_vcpu_put(v);
+	return ret;
+}
+
+/* The command word says the size and the direction; the struct is copied once. */
+static long fixed_size_ioctl(struct mkvm_vcpu *v, unsigned int cmd, void __user *user)
+{
+	const struct vcpu_request *request = find_request(cmd);
+	size_t size = _IOC_SIZE(cmd);
+	void *arg;
+	long ret;
+
+	if (!request)
+		return -EINVAL;		/* what KVM's vCPU fd says */
+	arg = kzalloc(max(size, (size_t)1), GFP_KERNEL_ACCOUNT);
+	if (!arg)
+		return -ENOMEM;
+	if ((_IOC_DIR(cmd) & _IOC_WRITE) && copy_from_user(arg, user, size))
+		ret = -EFAULT;
+	else
+		ret = call_request(v, request, arg);
+	if (!ret && (_IOC_DIR(cmd) & _IOC_READ) && copy_to_user(user, arg, size))
+		ret = -EFAULT;
+	kfree(arg);
+	return ret;
+}
+
+/* ---- ioctls with an array behind a header ---- */
+
+static int set_cpuid2(struct mkvm_vcpu *v, struct kvm_cpuid2 __user *user)
+{
+	struct kvm_cpuid_entry2 *entries = NULL;
+	struct kvm_cpuid2 head;
+
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.nent > MKVM_MAX_CPUID)
+		return -E2BIG;
+	if (head.nent) {
+		entries = vmemdup_user(user->entries, head.nent * sizeof(*entries));
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	return mkvm_set_cpuid(v, entries, head.nent);
+}
+
+static int get_cpuid2(struct mkvm_vcpu *v, struct kvm_cpuid2 __user *user)
+{
+	struct kvm_cpuid2 head;
+
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.nent < v->nr_cpuid)
+		return -E2BIG;
+	head.nent = v->nr_cpuid;
+	if (copy_to_user(user->entries, v->cpuid, v->nr_cpuid * sizeof(*v->cpuid)) ||
+	    copy_to_user(user, &head, sizeof(head)))
+		return -EFAULT;
+	return 0;
+}
+
+#define MSRS_PER_CALL	256	/* KVM's limit: one more is E2BIG */
+
+/* Loaded. How many were done before one was refused. */
+static int access_msrs(struct mkvm_vcpu *v, struct kvm_msr_entry *entry, u32 nr, bool write)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (write ? mkvm_set_msr(v, entry[i].index, entry[i].data, MKVM_MSR_BY_USER) :
+			    mkvm_get_msr(v, entry[i].index, &entry[i].data, MKVM_MSR_BY_USER))
+			break;
+	return i;
+}
+
+static int msrs_ioctl(struct mkvm_vcpu *v, struct kvm_msrs __user *user, bool write)
+{
+	struct kvm_msr_entry *entries;
+	struct kvm_msrs head;
+	int nr;
+
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.nmsrs >= MSRS_PER_CALL)
+		return -E2BIG;
+	if (!head.nmsrs)
+		return 0;
+	entries = memdup_user(user->entries, head.nmsrs * sizeof(*entries));
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	mkvm_vcpu_load(v);
+	nr = access_msrs(v, entries, head.nmsrs, write);
+	mkvm_vcpu_put(v);
+	if (!write && copy_to_user(user->entries, entries, head.nmsrs * sizeof(*entries)))
+		nr = -EFAULT;
+	kfree(entries);
+	return nr;
+}
+
+static int set_signal_mask(struct mkvm_vcpu *v, struct kvm_signal_mask __user *user)
+{
+	struct kvm_signal_mask head;
+	sigset_t set;
+
+	v->sigset_active = false;
+	if (!user)
+		return 0;
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.len != sizeof(set))
+		return -EINVAL;
+	if (copy_from_user(&set, user->sigset, sizeof(set)))
+		return -EFAULT;
+	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	v->sigset = set;
+	v->sigset_active = true;
+	return 0;
+}
+
+static int fill_dump(struct mkvm_vcpu *v, struct mkvm_vmcs_dump *dump)
+{
+	mkvm_vcpu_load(v);
+	dump->nr = mkvm_vendor->dump_vmcs(v, &dump->caps, dump->fields, MKVM_VMCS_MAX_FIELDS);
+	mkvm_vcpu_put(v);
+	return 0;
+}
+
+static int get_vmcs(struct mkvm_vcpu *v, struct mkvm_vmcs_dump __user *user)
+{
+	struct mkvm_vmcs_dump *dump;
+	int ret;
+	u32 room;
+
+	if (!mkvm_vendor->dump_vmcs)
+		return -EOPNOTSUPP;
+	if (get_user(room, &user->nr))
+		return -EFAULT;
+	dump = kzalloc(struct_size(dump, fields, MKVM_VMCS_MAX_FIELDS), GFP_KERNEL_ACCOUNT);
+	if (!dump)
+		return -ENOMEM;
+	fill_dump(v, dump);
+	if (room < dump->nr)
+		ret = put_user(dump->nr, &user->nr) ? -EFAULT : -E2BIG;
+	else
+		ret = copy_to_user(user, dump, struct_size(dump, fields, dump->nr)) ? -EFAULT : 0;
+	kfree(dump);
+	return ret;
+}
+
+static long locked_ioctl(struct mkvm_vcpu *v, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case KVM_RUN:
+		return arg ? -EINVAL : mkvm_vcpu_run(v);
+	case KVM_SET_CPUID2:
+		return set_cpuid2(v, user);
+	case KVM_GET_CPUID2:
+		return get_cpuid2(v, user);
+	case KVM_GET_MSRS:
+		return msrs_ioctl(v, user, false);
+	case KVM_SET_MSRS:
+		return msrs_ioctl(v, user, true);
+	case KVM_SET_SIGNAL_MASK:
+		return set_signal_mask(v, user);
+	case MKVM_GET_VMCS:
+		return get_vmcs(v, user);
+	default:
+		return fixed_size_ioctl(v, cmd, user);
+	}
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct mkvm_vcpu *v = file->private_data;
+	long ret;
+
+	if (v->vm->mm != current->mm)
+		return -EIO;
+	if (mutex_lock_killable(&v->lock))
+		return -EINTR;
+	ret = locked_ioctl(v, cmd, arg);
+	mutex_unlock(&v->lock);
+	return ret;
+}
+
+const struct file_operations mkvm_vcpu_fops = {
+	.owner		= THIS_MODULE,
+	.release	= vcpu_release,
+	.unlocked_ioctl	= vcpu_ioctl,
+	.mmap		= vcpu_mmap,
+	.llseek		= noop_llseek,
+};

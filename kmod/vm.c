@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The VM fd: life of a VM and its ioctls. */
+#include <linux/anon_inodes.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+
+#include "mkvm.h"
+#include "dev.h"
+#include "vendor.h"
+
+/* ---- life ---- */
+
+static struct mkvm_vm *vm_alloc(void)
+{
+	struct mkvm_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+
+	if (!vm)
+		return NULL;
+	refcount_set(&vm->refs, 1);
+	mutex_init(&vm->lock);
+	mutex_init(&vm->slots_lock);
+	vm->identity_map_addr = 0xfffbc000;	/* KVM's default */
+	mmgrab(current->mm);
+	vm->mm = current->mm;
+	return vm;
+}
+
+static void vm_free(struct mkvm_vm *vm)
+{
+	mmdrop(vm->mm);
+	kvfree(vm);
+}
+
+/* In bring-up order. */
+static struct mkvm_vm *vm_create(void)
+{
+	struct mkvm_vm *vm = vm_alloc();
+	int ret;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	ret = init_srcu_struct(&vm->srcu);
+	if (ret)
+		goto free;
+	ret = mkvm_slots_init(vm);
+	if (ret)
+		goto srcu;
+	ret = mkvm_mmu_init(vm);
+	if (ret)
+		goto slots;
+	ret = mkvm_vendor->vm_init(vm);
+	if (ret)
+		goto mmu;
+	return vm;
+mmu:
+	mkvm_mmu_free(vm);
+slots:
+	mkvm_slots_free(vm);
+srcu:
+	cleanup_srcu_struct(&vm->srcu);
+free:
+	vm_free(vm);
+	return ERR_PTR(ret);
+}
+
+static void vm_destroy(struct mkvm_vm *vm)
+{
+	u32 i;
+
+	mkvm_mmu_free(vm);	/* first: the MMU notifier kicks vCPUs */
+	for (i = 0; i < vm->nr_vcpus; i++)
+		mkvm_vcpu_free(vm->vcpus[i]);
+	mkvm_vendor->vm_free(vm);
+	mkvm_slots_free(vm);
+	cleanup_srcu_struct(&vm->srcu);
+	vm_free(vm);
+}
+
+void mkvm_vm_put(struct mkvm_vm *vm)
+{
+	if (refcount_dec_and_test(&vm->refs))
+		vm_destroy(vm);
+}
+
+/* KVM_CREATE_VM: the new fd. Once it is installed anybody may close it. */
+long mkvm_vm_create(unsigned long type)
+{
+	struct mkvm_vm *vm;
+	long fd;
+
+	if (type)
+		return -EINVAL;
+	vm = vm_create();
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	fd = anon_inode_getfd("minikvm-vm", &mkvm_vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		mkvm_vm_put(vm);
+	return fd;
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	mkvm_vm_put(file->private_data);
+	return 0;
+}
+
+/* ---- forcing vCPUs out of the guest ---- */
+
+/* The IPI is the point: who is in the guest leaves it to take this. */
+static void kicked(void *unused)
+{
+}
+
+/*
+ * vCPUs in the guest are found after the requests are set, with the barrier
+ * that mkvm_guest_mode_enter pairs with; the IPI is waited for, so that nobody
+ * returns from here while an old translation is in use.
+ */
+void mkvm_request_all(struct mkvm_vm *vm, unsigned int request)
+{
+	u32 i, nr = smp_load_acquire(&vm->nr_vcpus);
+	struct mkvm_vcpu *v;
+	int cpu;
+
+	for (i = 0; i < nr; i++)
+		set_bit(request, &vm->vcpus[i]->requests);
+	smp_mb();
+	for (i = 0; i < nr; i++) {
+		v = vm->vcpus[i];
+		cpu = READ_ONCE(v->cpu);
+		if (READ_ONCE(v->mode) == MKVM_IN_GUEST && cpu >= 0)
+			smp_call_function_single(cpu, kicked, NULL, 1);
+	}
+}
+
+/* ---- ioctls ---- */
+
+static int set_memory_region(struct mkvm_vm *vm, const void __user *user)
+{
+	struct kvm_userspace_memory_region region;
+
+	if (copy_from_user(&region, user, sizeof(region)))
+		return -EFAULT;
+	return mkvm_set_memory_region(vm, &region);
+}
+
+/* Three pages that KVM needs without unrestricted guest; we keep the address only. */
+static int set_tss_addr(struct mkvm_vm *vm, unsigned long addr)
+{
+	if (addr > U32_MAX - 3 * PAGE_SIZE)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	vm->tss_addr = addr;
+	mutex_unlock(&vm->lock);
+	return 0;
+}
+
+static int set_identity_map_addr(struct mkvm_vm *vm, const void __user *user)
+{
+	int ret = 0;
+	u64 addr;
+
+	if (copy_from_user(&addr, user, sizeof(addr)))
+		return -EFAULT;
+	mutex_lock(&vm->lock);
+	if (vm->nr_vcpus)
+		ret = -EINVAL;
+	else
+		vm->identity_map_addr = addr ?: 0xfffbc000;
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct mkvm_vm *vm = file->private_data;
+	void __user *user = (void __user *)arg;
+
+	if (vm->mm != current->mm)
+		return -EIO;
+	switch (cmd) {
+	case KVM_CREATE_VCPU:
+		return mkvm_vcpu_create(vm, arg);
+	case KVM_SET_USER_MEMORY_REGION:
+		return set_memory_region(vm, user);
+	case KVM_CHECK_EXTENSION:
+		return mkvm_check_extension(arg);
+	case KVM_SET_TSS_ADDR:
+		return set_tss_addr(vm, arg);
+	case KVM_SET_IDENTITY_MAP_ADDR:
+		return set_identity_map_addr(vm, user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+const struct file_operations mkvm_vm_fops = {
+	.owner		= THIS_MODULE,
+	.release	= vm_release,
+	.unlocked_ioctl	= vm_ioctl,
+	.llseek		= noop_llseek,
+};

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a new VMCS is filled with, one function per area: execution, exit and
+ * entry controls, and the host-state area. The guest-state area is state.c's.
+ * SDM vol. 3, chapter "Virtual Machine Control Structures".
+ */
+#include <linux/gfp.h>
+#include <asm/msr-index.h>
+#include <asm/trapnr.h>
+
+#include "vmx/vmx.h"
+#include "host/compat.h"
+
+/* One for all vCPUs: it never changes after module load. */
+static unsigned long *msr_bitmap;
+
+/*
+ * Exceptions that the host must see: #MC is the machine's, #DB and #AC are
+ * given back to the guest by injection, because their delivery can raise them
+ * again without end and only a VM exit breaks that loop.
+ */
+#define VMX_EXCEPTION_BITMAP	(BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC))
+
+/* The MSR bitmap is four 1-KiB parts: read low, read high, write low, write high. */
+#define MSR_BITMAP_HIGH		(1024 * 8)
+#define MSR_BITMAP_WRITE	(2048 * 8)
+
+static void msr_let_through(u32 msr, bool write)
+{
+	unsigned long bit = (msr & 0x1fff) + (msr >= 0xc0000000 ? MSR_BITMAP_HIGH : 0);
+
+	__clear_bit(bit, msr_bitmap);
+	if (write)
+		__clear_bit(bit + MSR_BITMAP_WRITE, msr_bitmap);
+}
+
+/*
+ * Let through only what VM entry and exit switch (the VMCS has a field), what
+ * host_enter/host_leave switch, and the TSC, whose reads the CPU offsets.
+ */
+int vmx_controls_setup(void)
+{
+	msr_bitmap = (unsigned long *)__get_free_page(GFP_KERNEL);
+	if (!msr_bitmap)
+		return -ENOMEM;
+	memset(msr_bitmap, 0xff, PAGE_SIZE);
+	msr_let_through(MSR_IA32_TSC, false);
+	msr_let_through(MSR_FS_BASE, true);
+	msr_let_through(MSR_GS_BASE, true);
+	msr_let_through(MSR_KERNEL_GS_BASE, true);
+	msr_let_through(MSR_IA32_SYSENTER_CS, true);
+	msr_let_through(MSR_IA32_SYSENTER_ESP, true);
+	msr_let_through(MSR_IA32_SYSENTER_EIP, true);
+	return 0;
+}
+
+void vmx_controls_unsetup(void)
+{
+	free_page((unsigned long)msr_bitmap);
+	msr_bitmap = NULL;
+}
+
+void vmx_cpuid_policy(struct mkvm_cpuid_policy *p)
+{
+	p->cr4 = vmx_host.caps.cr4_fixed1;
+	p->efer = vmx_host.caps.efer_mask;
+	p->maxphyaddr = vmx_host.caps.maxphyaddr;
+	p->rdtscp = vmx_host.word[MKVM_CTL_PROC2] & VMX_PROCBASED2_RDTSCP;
+	p->invpcid = vmx_host.word[MKVM_CTL_PROC2] & VMX_PROCBASED2_INVPCID;
+	p->xsaves = false;	/* IA32_XSS is not switched */
+}
+
+static void init_execution_controls(struct vmx_vcpu *vmx)
+{
+	const u32 *word = vmx_host.word;
+
+	vmcs_write(VMCS_PINBASED_CTLS, word[MKVM_CTL_PIN]);
+	vmx->procbased = word[MKVM_CTL_PROC];
+	vmcs_write(VMCS_PROCBASED_CTLS, vmx->procbased);
+	vmcs_write(VMCS_PROCBASED2_CTLS, word[MKVM_CTL_PROC2]);
+	vmcs_write(VMCS_EXCEPTION_BITMAP, (u32)VMX_EXCEPTION_BITMAP);
+	vmcs_write(VMCS_PF_ERROR_MASK, 0u);
+	vmcs_write(VMCS_PF_ERROR_MATCH, 0u);
+	vmcs_write(VMCS_CR3_TARGET_COUNT, 0u);
+	vmcs_write(VMCS_MSR_BITMAP, (u64)__pa(msr_bitmap));
+	vmcs_write(VMCS_VPID, vmx->vpid);
+	vmcs_write(VMCS_LINK_PTR, ~0ull);
+	if (word[MKVM_CTL_PIN] & VMX_PINBASED_PREEMPTION_TIMER)
+		vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, vmx_host.slice);
+}
+
+static void init_exit_and_entry_controls(struct vmx_vcpu *vmx)
+{
+	vmcs_write(VMCS_EXIT_CTLS, vmx_host.word[MKVM_CTL_EXIT]);
+	vmcs_write(VMCS_EXIT_MSR_STORE_COUNT, 0u);
+	vmcs_write(VMCS_EXIT_MSR_LOAD_COUNT, 0u);
+	vmx->entry_ctls = vmx_host.word[MKVM_CTL_ENTRY];
+	vmcs_write(VMCS_ENTRY_CTLS, vmx->entry_ctls);
+	vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, 0u);
+	vmcs_write(VMCS_ENTRY_INTR_INFO, 0u);
+}
+
+/* What is the same on every CPU; vmx_host_area_load and run.c do the rest. */
+static void init_host_area(struct vmx_vcpu *vmx)
+{
+	u64 msr;
+
+	vmcs_write(VMCS_HOST_CR0, read_cr0() & ~X86_CR0_TS);
+	vmcs_write(VMCS_HOST_CS_SELECTOR, (u16)__KERNEL_CS);
+	vmcs_write(VMCS_HOST_SS_SELECTOR, (u16)__KERNEL_DS);
+	/* Null, whatever the thread has: RPL and TI must be 0. host/state.c restores. */
+	vmcs_write(VMCS_HOST_DS_SELECTOR, (u16)0);
+	vmcs_write(VMCS_HOST_ES_SELECTOR, (u16)0);
+	vmcs_write(VMCS_HOST_FS_SELECTOR, (u16)0);
+	vmcs_write(VMCS_HOST_GS_SELECTOR, (u16)0);
+	vmcs_write(VMCS_HOST_TR_SELECTOR, (u16)(GDT_ENTRY_TSS * 8));
+	vmcs_write(VMCS_HOST_RIP, (unsigned long)mkvm_vmx_exit_label);
+	rdmsrq(MSR_EFER, msr);
+	vmcs_write(VMCS_HOST_IA32_EFER, msr);
+	rdmsrq(MSR_IA32_CR_PAT, msr);
+	vmcs_write(VMCS_HOST_IA32_PAT, msr);
+	vmx->host_rsp = 0;
+	vmx->host_cr3 = ~0ul;
+	vmx->host_cr4 = ~0ul;
+	vmx->host_fs_base = ~0ul;
+	vmx->host_cpu = -1;
+}
+
+/* Loaded. Everything of a new VMCS but the EPT pointer and the guest's state. */
+void vmx_vmcs_init(struct mkvm_vcpu *v)
+{
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	BUILD_BUG_ON(VMCS_HOST_RSP != 0x6c14);	/* enter.S knows the number */
+	init_execution_controls(vmx);
+	init_exit_and_entry_controls(vmx);
+	init_host_area(vmx);
+	vmx_reset_guest_area(v);
+}
+
+/* Loaded. What the host-state area holds of this CPU. */
+void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu)
+{
+	struct mkvm_host_area area;
+
+	if (vmx->host_cpu == cpu)
+		return;
+	mkvm_host_area(&area);
+	vmcs_write(VMCS_HOST_TR_BASE, area.tr_base);
+	vmcs_write(VMCS_HOST_GDTR_BASE, area.gdt_base);
+	vmcs_write(VMCS_HOST_IDTR_BASE, area.idt_base);
+	vmcs_write(VMCS_HOST_GS_BASE, area.gs_base);
+	vmcs_write(VMCS_HOST_IA32_SYSENTER_CS, area.sysenter_cs);
+	vmcs_write(VMCS_HOST_IA32_SYSENTER_ESP, area.sysenter_esp);
+	vmcs_write(VMCS_HOST_IA32_SYSENTER_EIP, area.sysenter_eip);
+	vmx->host_cpu = cpu;
+}
+
+/* Loaded. Change primary processor-based controls; no VMWRITE without a change. */
+void vmx_set_procbased(struct vmx_vcpu *vmx, u32 set, u32 clear)
+{
+	u32 value = (vmx->procbased | set) & ~clear;
+
+	if (value == vmx->procbased)
+		return;
+	vmx->procbased = value;
+	vmcs_write(VMCS_PROCBASED_CTLS, value);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one VM entry and the one place that a VM exit arrives at.
+ * SDM vol. 3, chapters "VM Entries" and "VM Exits".
+ */
+#include <linux/linkage.h>
+#include <asm/alternative.h>
+#include <asm/asm.h>
+#include <asm/cpufeatures.h>
+#include <asm/nospec-branch.h>
+#include <asm/segment.h>
+#include <asm/unwind_hints.h>
+
+#define REG(n)		((n) * 8)	/* enum mkvm_reg */
+#define HOST_RSP_FIELD	0x6c14		/* VMCS_HOST_RSP; controls.c asserts it */
+
+.section .noinstr.text, "ax"
+
+/*
+ * unsigned long mkvm_vmx_enter(unsigned long *regs, unsigned long launched,
+ *				unsigned long *host_rsp)
+ *
+ * RSP is not in regs[]: the VMCS switches it. Until the VM exit the stack keeps
+ * regs, which is all that survives: everything else is the guest's then.
+ */
+SYM_FUNC_START(mkvm_vmx_enter)
+	push	%rbp
+	mov	%rsp, %rbp
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%rbx
+	push	%rdi
+
+	/* A KVM_RUN mostly comes with the same stack depth: no VMWRITE then. */
+	cmp	%rsp, (%rdx)
+	je	.Lhost_rsp_ok
+	mov	%rsp, (%rdx)
+	mov	$HOST_RSP_FIELD, %eax
+.Lvmwrite:
+	vmwrite	%rsp, %rax
+.Lhost_rsp_ok:
+	/* CF decides below: MOV leaves it, VERW changes ZF only. */
+	bt	$0, %rsi
+
+	mov	REG(0)(%rdi), %rax
+	mov	REG(1)(%rdi), %rcx
+	mov	REG(2)(%rdi), %rdx
+	mov	REG(3)(%rdi), %rbx
+	UNWIND_HINT_SAVE
+	mov	REG(5)(%rdi), %rbp
+	mov	REG(6)(%rdi), %rsi
+	mov	REG(8)(%rdi), %r8
+	mov	REG(9)(%rdi), %r9
+	mov	REG(10)(%rdi), %r10
+	mov	REG(11)(%rdi), %r11
+	mov	REG(12)(%rdi), %r12
+	mov	REG(13)(%rdi), %r13
+	mov	REG(14)(%rdi), %r14
+	mov	REG(15)(%rdi), %r15
+	mov	REG(7)(%rdi), %rdi
+
+#ifdef X86_FEATURE_CLEAR_CPU_BUF
+	/* MDS and MMIO stale data: VERW is the last memory access of the host. */
+	ALTERNATIVE "jmp .Lcleared", "", X86_FEATURE_CLEAR_CPU_BUF
+	verw	mkvm_verw_selector(%rip)
+.Lcleared:
+#endif
+	jnc	.Llaunch
+.Lvmresume:
+	vmresume
+	jmp	.Lvmfail
+.Llaunch:
+	vmlaunch
+	jmp	.Lvmfail
+
+/* RSP is HOST_RSP again, the other registers are the guest's. */
+SYM_INNER_LABEL(mkvm_vmx_exit_label, SYM_L_GLOBAL)
+	UNWIND_HINT_RESTORE
+	ENDBR
+	push	%rdi
+	mov	8(%rsp), %rdi
+	mov	%rax, REG(0)(%rdi)
+	mov	%rcx, REG(1)(%rdi)
+	mov	%rdx, REG(2)(%rdi)
+	mov	%rbx, REG(3)(%rdi)
+	mov	%rbp, REG(5)(%rdi)
+	mov	%rsi, REG(6)(%rdi)
+	pop	REG(7)(%rdi)
+	mov	%r8,  REG(8)(%rdi)
+	mov	%r9,  REG(9)(%rdi)
+	mov	%r10, REG(10)(%rdi)
+	mov	%r11, REG(11)(%rdi)
+	mov	%r12, REG(12)(%rdi)
+	mov	%r13, REG(13)(%rdi)
+	mov	%r14, REG(14)(%rdi)
+	mov	%r15, REG(15)(%rdi)
+	xor	%eax, %eax
+
+.Lout:
+	/* The guest chose these values: none may steer the host's speculation. */
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%esi, %esi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	FILL_RETURN_BUFFER %_ASM_CX, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+
+	add	$8, %rsp
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rbp
+	RET
+
+.Lvmfail:
+	mov	$1, %eax
+	jmp	.Lout
+.Lfault:
+	mov	$2, %eax
+	jmp	.Lout
+
+	_ASM_EXTABLE(.Lvmwrite, .Lfault)
+	_ASM_EXTABLE(.Lvmresume, .Lfault)
+	_ASM_EXTABLE(.Llaunch, .Lfault)
+SYM_FUNC_END(mkvm_vmx_enter)
+
+.section .rodata
+/* VERW wants a selector in memory; any writable data segment does. */
+SYM_DATA_LOCAL(mkvm_verw_selector, .word __KERNEL_DS)

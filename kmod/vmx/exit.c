@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One function per reason for a VM exit, and the table that finds it.
+ * SDM vol. 3, chapter "VM Exits", and appendix "VMX Basic Exit Reasons".
+ *
+ * Handlers run with interrupts off and the VMCS current. They say MKVM_RESUME,
+ * or why the loop must be left; what may sleep they defer (mkvm_defer).
+ */
+#include <linux/nospec.h>
+#include <asm/trapnr.h>
+
+#include "vmx/vmx.h"
+#include "host/host.h"
+#include "x86/x86.h"
+
+struct exit_rule {
+	int (*handle)(struct mkvm_vcpu *v);
+	u8 flags;
+};
+
+#define SKIPS		BIT(0)	/* done with the instruction when the guest resumes */
+#define IN_DELIVERY	BIT(1)	/* may have interrupted the delivery of an event */
+
+/*
+ * Advance RIP as the end of an instruction does: the interrupt shadow ends, and
+ * a single-stepping guest gets its #DB. Loaded.
+ */
+void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)
+{
+	u32 state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+
+	mkvm_write_rip(v, mkvm_read_rip(v) + len);
+	if (state & (MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS))
+		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
+			   state & ~(MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS));
+	if (unlikely(vmcs_read(VMCS_GUEST_RFLAGS) & X86_EFLAGS_TF))
+		mkvm_queue_single_step(v);
+}
+
+static int skip_and_resume(struct mkvm_vcpu *v)
+{
+	vmx_skip_insn(v, vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+	return MKVM_RESUME;
+}
+
+/* SKIPS is for what never fails; these decide by the result: true is #GP(0). */
+static int skip_or_gp(struct mkvm_vcpu *v, bool fault)
+{
+	if (!fault)
+		return skip_and_resume(v);
+	mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
+	return MKVM_RESUME;
+}
+
+static int unexpected_exit(struct mkvm_vcpu *v)
+{
+	struct kvm_run *run = v->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
+	run->internal.ndata = 2;
+	run->internal.data[0] = to_vmx(v)->exit_reason;
+	run->internal.data[1] = v->cpu;
+	return MKVM_TO_USER;
+}
+
+/* ---- exceptions, interrupts and windows ---- */
+
+/*
+ * IRET had unblocked NMIs before it faulted, and the fault came here instead
+ * of to the guest: block them again. SDM, "NMI Unblocking Due to IRET".
+ */
+static void redo_nmi_blocking(bool unblocked)
+{
+	if (unblocked && !(vmcs_read(VMCS_IDT_VECTORING_INFO) & MKVM_INTR_VALID))
+		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
+			   vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) | MKVM_BLOCKING_BY_NMI);
+}
+
+static int exit_debug_exception(struct mkvm_vcpu *v, u32 info)
+{
+	u64 causes = vmcs_read(VMCS_EXIT_QUALIFICATION);
+
+	if ((info & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_PRIVILEGED_SW_EXCEPTION)
+		vmx_skip_insn(v, vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));	/* INT1 */
+	else if ((vmcs_read(VMCS_GUEST_RFLAGS) & X86_EFLAGS_TF) && !vmx_irq_allowed(v))
+		/* VM entry demands BS with TF under an interrupt shadow. */
+		vmcs_write(VMCS_GUEST_PENDING_DEBUG,
+			   (unsigned long)(vmcs_read(VMCS_GUEST_PENDING_DEBUG) |
+					   MKVM_PENDING_DEBUG_BS));
+	mkvm_queue_debug_exception(v, causes);
+	return MKVM_RESUME;
+}
+
+static int exit_exception_or_nmi(struct mkvm_vcpu *v)
+{
+	u32 info = vmcs_read(VMCS_EXIT_INTR_INFO);
+	u8 vector = info & MKVM_INTR_VECTOR;
+
+	if ((info & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_NMI)
+		return MKVM_BREAK;	/* run.c gave it to the host at once */
+	if (vector != X86_TRAP_DF)
+		redo_nmi_blocking(info & MKVM_INTR_NMI_UNBLOCKING);
+	switch (vector) {
+	case X86_TRAP_MC:
+		mkvm_host_machine_check();
+		return MKVM_BREAK;
+	case X86_TRAP_DB:
+		return exit_debug_exception(v, info);
+	case X86_TRAP_AC:
+		mkvm_queue_exception_error(v, vector, vmcs_read(VMCS_EXIT_INTR_ERROR_CODE));
+		return MKVM_RESUME;
+	}
+	return unexpected_exit(v);
+}
+
+static int exit_to_host(struct mkvm_vcpu *v)
+{
+	return MKVM_BREAK;
+}
+
+static int exit_interrupt_window(struct mkvm_vcpu *v)
+{
+	if (!READ_ONCE(v->run->request_interrupt_window) || v->irq.valid)
+		return MKVM_RESUME;
+	v->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+	return MKVM_TO_USER;
+}
+
+static int exit_resume(struct mkvm_vcpu *v)
+{
+	return MKVM_RESUME;
+}
+
+static int exit_triple_fault(struct mkvm_vcpu *v)
+{
+	v->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return MKVM_TO_USER;
+}
+
+/* ---- instructions ---- */
+
+static int exit_cpuid(struct mkvm_vcpu *v)
+{
+	mkvm_cpuid(v);
+	return MKVM_RESUME;
+}
+
+static int exit_hlt(struct mkvm_vcpu *v)
+{
+	skip_and_resume(v);
+	v->run->exit_reason = KVM_EXIT_HLT;
+	return MKVM_TO_USER;
+}
+
+static int exit_undefined(struct mkvm_vcpu *v)
+{
+	mkvm_queue_exception(v, X86_TRAP_UD);
+	return MKVM_RESUME;
+}
+
+static int exit_rdpmc(struct mkvm_vcpu *v)
+{
+	return skip_or_gp(v, true);	/* CPUID offers no counter */
+}
+
+static int exit_vmcall(struct mkvm_vcpu *v)
+{
+	mkvm_hypercall(v);
+	return MKVM_RESUME;
+}
+
+static int exit_rdmsr(struct mkvm_vcpu *v)
+{
+	u64 value;
+
+	if (mkvm_get_msr(v, v->regs[MKVM_RCX], &value, MKVM_MSR_BY_GUEST))
+		return skip_or_gp(v, true);
+	v->regs[MKVM_RAX] = (u32)value;
+	v->regs[MKVM_RDX] = value >> 32;
+	return skip_and_resume(v);
+}
+
+static int exit_wrmsr(struct mkvm_vcpu *v)
+{
+	u64 value = (u32)v->regs[MKVM_RAX] | v->regs[MKVM_RDX] << 32;
+
+	return skip_or_gp(v, mkvm_set_msr(v, v->regs[MKVM_RCX], value, MKVM_MSR_BY_GUEST));
+}
+
+static int exit_xsetbv(struct mkvm_vcpu *v)
+{
+	u64 value = (u32)v->regs[MKVM_RAX] | v->regs[MKVM_RDX] << 32;
+
+	return skip_or_gp(v, mkvm_vendor->get_cpl(v) ||
+			     mkvm_set_xcr(v, v->regs[MKVM_RCX], value));
+}
+
+/* A whole VM's devices are emulated: there is no cache to write back for it. */
+static int exit_done(struct mkvm_vcpu *v)
+{
+	return MKVM_RESUME;
+}
+
+static int exit_pause(struct mkvm_vcpu *v)
+{
+	return MKVM_BREAK;
+}
+
+/* ---- control and debug registers ---- */
+
+#define CR_NUMBER(qual)		((qual) & 15)
+#define CR_ACCESS(qual)		((qual) >> 4 & 3)
+#define CR_REGISTER(qual)	((qual) >> 8 & 15)
+#define CR_LMSW_SOURCE(qual)	((u16)((qual) >> 16))
+enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
+
+static int write_cr8(struct mkvm_vcpu *v, u64 value)
+{
+	u64 old = v->cr8;
+
+	if (value > 15)
+		return skip_or_gp(v, true);
+	v->cr8 = value;
+	skip_and_resume(v);
+	if (value >= old)
+		return MKVM_RESUME;
+	v->run->exit_reason = KVM_EXIT_SET_TPR;	/* an interrupt may be deliverable now */
+	return MKVM_TO_USER;
+}
+
+/* CR0 and CR4 may need the PDPTEs from guest memory: the write is deferred. */
+static int write_cr(struct mkvm_vcpu *v, unsigned int cr, u64 value)
+{
+	v->cr.number = cr;
+	v->cr.value = value;
+	v->cr.insn_len = vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	return mkvm_defer(v, mkvm_write_cr);
+}
+
+static int exit_lmsw(struct mkvm_vcpu *v, u16 source)
+{
+	u64 cr0 = mkvm_vendor->get_cr0(v);
+
+	/* LMSW sets PE, never clears it, and reaches no further than TS. */
+	return write_cr(v, 0, (cr0 & ~0xeull) | (source & 0xf));
+}
+
+static int exit_cr_access(struct mkvm_vcpu *v)
+{
+	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	enum mkvm_reg reg = array_index_nospec(CR_REGISTER(qual), 16);
+	unsigned int cr = CR_NUMBER(qual);
+
+	switch (CR_ACCESS(qual)) {
+	case CR_WRITE:
+		if (cr == 8)
+			return write_cr8(v, mkvm_read_reg(v, reg));
+		if (cr == 0 || cr == 4)
+			return write_cr(v, cr, mkvm_read_reg(v, reg));
+		break;
+	case CR_READ:
+		if (cr != 8)
+			break;
+		mkvm_write_reg(v, reg, v->cr8);
+		return skip_and_resume(v);
+	case CR_CLTS:
+		return write_cr(v, 0, mkvm_vendor->get_cr0(v) & ~(u64)X86_CR0_TS);
+	case CR_LMSW:
+		return exit_lmsw(v, CR_LMSW_SOURCE(qual));
+	}
+	return unexpected_exit(v);
+}
+
+static int exit_mov_dr(struct mkvm_vcpu *v)
+{
+	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	enum mkvm_reg reg = array_index_nospec(CR_REGISTER(qual), 16);
+
+	if (mkvm_mov_dr(v, qual & 7, qual & 16, reg))
+		return MKVM_RESUME;	/* it queued #UD, #GP or #DB */
+	return skip_and_resume(v);
+}
+
+/* ---- I/O and memory ---- */
+
+#define IO_SIZE(qual)		(((qual) & 7) + 1)
+#define IO_IN			BIT(3)
+#define IO_STRING		BIT(4)
+#define IO_REP			BIT(5)
+#define IO_PORT(qual)		((u16)((qual) >> 16))
+
+static int exit_io(struct mkvm_vcpu *v)
+{
+	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	u32 info;
+
+	v->pio.port = IO_PORT(qual);
+	v->pio.size = IO_SIZE(qual);
+	v->pio.in = qual & IO_IN;
+	v->pio.insn_len = vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	v->pio.string = qual & IO_STRING;
+	if (!v->pio.string)
+		return mkvm_pio(v);
+
+	info = vmcs_read(VMCS_EXIT_INSTRUCTION_INFO);
+	v->pio.rep = qual & IO_REP;
+	v->pio.addr_size = 2 << (info >> 7 & 3);
+	v->pio.seg = v->pio.in ? MKVM_SEG_ES : info >> 15 & 7;
+	return mkvm_defer(v, mkvm_pio_string);
+}
+
+/* SDM, table "Exit Qualification for EPT Violations": the access, bits 2:0. */
+#define EPT_QUAL_NMI_UNBLOCKING	BIT(12)
+
+static int exit_ept_violation(struct mkvm_vcpu *v)
+{
+	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
+
+	BUILD_BUG_ON(MKVM_ACCESS_READ != 1 || MKVM_ACCESS_WRITE != 2 || MKVM_ACCESS_EXEC != 4);
+	redo_nmi_blocking(qual & EPT_QUAL_NMI_UNBLOCKING);
+	v->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+	v->fault.access = qual & 7;
+	return mkvm_defer(v, mkvm_handle_fault);
+}
+
+/* Only a bug in mmu.c makes one: tell userspace, and the log, which GPA. */
+static int exit_ept_misconfiguration(struct mkvm_vcpu *v)
+{
+	pr_warn_ratelimited("vCPU %d: EPT misconfiguration at GPA 0x%llx\n", v->id,
+			    vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS));
+	return unexpected_exit(v);
+}
+
+/* Hot reasons first; a reason without a row is told to userspace. */
+static const struct exit_rule exit_rules[] = {
+	[MKVM_EXIT_CPUID]		= { exit_cpuid, SKIPS },
+	[MKVM_EXIT_EXTERNAL_INTERRUPT]	= { exit_to_host },
+	[MKVM_EXIT_IO_INSTRUCTION]	= { exit_io },
+	[MKVM_EXIT_EPT_VIOLATION]	= { exit_ept_violation, IN_DELIVERY },
+	[MKVM_EXIT_HLT]			= { exit_hlt },
+	[MKVM_EXIT_RDMSR]		= { exit_rdmsr },
+	[MKVM_EXIT_WRMSR]		= { exit_wrmsr },
+	[MKVM_EXIT_CR_ACCESS]		= { exit_cr_access },
+	[MKVM_EXIT_MOV_DR]		= { exit_mov_dr },
+	[MKVM_EXIT_INTERRUPT_WINDOW]	= { exit_interrupt_window },
+	[MKVM_EXIT_NMI_WINDOW]		= { exit_resume },
+	[MKVM_EXIT_EXCEPTION_OR_NMI]	= { exit_exception_or_nmi, IN_DELIVERY },
+	[MKVM_EXIT_PREEMPTION_TIMER]	= { exit_to_host },
+	[MKVM_EXIT_PAUSE]		= { exit_pause, SKIPS },
+	[MKVM_EXIT_TRIPLE_FAULT]	= { exit_triple_fault, IN_DELIVERY },
+	[MKVM_EXIT_EPT_MISCONFIGURATION] = { exit_ept_misconfiguration, IN_DELIVERY },
+	[MKVM_EXIT_TASK_SWITCH]		= { unexpected_exit, IN_DELIVERY },
+	[MKVM_EXIT_XSETBV]		= { exit_xsetbv },
+	[MKVM_EXIT_VMCALL]		= { exit_vmcall, SKIPS },
+	[MKVM_EXIT_RDPMC]		= { exit_rdpmc },
+	[MKVM_EXIT_INVD]		= { exit_done, SKIPS },
+	[MKVM_EXIT_WBINVD]		= { exit_done, SKIPS },
+	/* KVM lets these pass as no-ops too: old guests use them unasked. */
+	[MKVM_EXIT_MONITOR]		= { exit_done, SKIPS },
+	[MKVM_EXIT_MWAIT]		= { exit_done, SKIPS },
+	/* A CPU without VMX, SMX, SGX or SMM is what the guest sees. */
+	[MKVM_EXIT_GETSEC]		= { exit_undefined },
+	[MKVM_EXIT_RSM]			= { exit_undefined },
+	[MKVM_EXIT_VMCLEAR]		= { exit_undefined },
+	[MKVM_EXIT_VMLAUNCH]		= { exit_undefined },
+	[MKVM_EXIT_VMPTRLD]		= { exit_undefined },
+	[MKVM_EXIT_VMPTRST]		= { exit_undefined },
+	[MKVM_EXIT_VMREAD]		= { exit_undefined },
+	[MKVM_EXIT_VMRESUME]		= { exit_undefined },
+	[MKVM_EXIT_VMWRITE]		= { exit_undefined },
+	[MKVM_EXIT_VMXOFF]		= { exit_undefined },
+	[MKVM_EXIT_VMXON]		= { exit_undefined },
+	[MKVM_EXIT_INVEPT]		= { exit_undefined },
+	[MKVM_EXIT_INVVPID]		= { exit_undefined },
+	[MKVM_EXIT_VMFUNC]		= { exit_undefined },
+	[MKVM_EXIT_ENCLS]		= { exit_undefined },
+	[MKVM_EXIT_ENCLV]		= { exit_undefined },
+	[MKVM_EXIT_PCONFIG]		= { exit_undefined },
+	[MKVM_EXIT_UMWAIT]		= { exit_undefined },
+	[MKVM_EXIT_TPAUSE]		= { exit_undefined },
+	[MKVM_EXIT_XSAVES]		= { exit_undefined },
+	[MKVM_EXIT_XRSTORS]		= { exit_undefined },
+	[MKVM_EXIT_INVPCID]		= { exit_undefined },
+};
+
+int vmx_handle_exit(struct mkvm_vcpu *v)
+{
+	struct vmx_vcpu *vmx = to_vmx(v);
+	u32 reason = MKVM_EXIT_BASIC_REASON(vmx->exit_reason);
+	const struct exit_rule *rule;
+	int next;
+
+	if (unlikely(vmx->exit_reason & MKVM_EXIT_ENTRY_FAILURE))
+		return mkvm_defer(v, vmx_report_entry_failure);
+	vmx_event_delivered(v);
+	if (unlikely(reason >= ARRAY_SIZE(exit_rules)))
+		return unexpected_exit(v);
+	reason = array_index_nospec(reason, ARRAY_SIZE(exit_rules));
+	v->stats.exits[reason]++;
+	rule = &exit_rules[reason];
+	if (unlikely(!rule->handle))
+		return unexpected_exit(v);
+	if (rule->flags & IN_DELIVERY)
+		vmx_requeue(v);
+	next = rule->handle(v);
+	if (rule->flags & SKIPS && next >= 0)
+		skip_and_resume(v);
+	return next;
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The inner loop of KVM_RUN on VT-x, and the vendor ops table. Everything here
+ * but vCPU creation runs with preemption off, the loop with interrupts off.
+ */
+#include <linux/context_tracking.h>
+#include <linux/idr.h>
+#include <linux/kvm_host.h>
+#include <linux/slab.h>
+
+#include "vmx/vmx.h"
+#include "host/host.h"
+#include "x86/x86.h"
+
+/* VM entries that VMfail'ed or faulted look like no exit reason of the SDM. */
+#define EXIT_REASON_VMFAIL	(MKVM_EXIT_ENTRY_FAILURE | 0xffff)
+
+/*
+ * From here to the VM exit and until the host has its NMI nothing may trace or
+ * fault: RCU does not watch, and an IRET would let the next NMI in.
+ */
+static noinstr void vmx_enter_guest(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
+{
+	unsigned long failed;
+
+	guest_state_enter_irqoff();
+	if (v->cr2 != native_read_cr2())
+		native_write_cr2(v->cr2);
+	failed = mkvm_vmx_enter(v->regs, vmx->vmcs.launched, &vmx->host_rsp);
+	v->cr2 = native_read_cr2();
+	if (unlikely(failed)) {
+		vmx->exit_reason = EXIT_REASON_VMFAIL;
+	} else {
+		vmx->vmcs.launched = true;
+		vmx->exit_reason = vmcs_read(VMCS_EXIT_REASON);
+		if (vmx->exit_reason == MKVM_EXIT_EXCEPTION_OR_NMI &&
+		    (vmcs_read(VMCS_EXIT_INTR_INFO) & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_NMI)
+			mkvm_host_nmi();
+	}
+	guest_state_exit_irqoff();
+}
+
+static void flush_vpid(struct vmx_vcpu *vmx)
+{
+	if (likely(!vmx->flush_vpid))
+		return;
+	vmx->flush_vpid = false;
+	vmx_invvpid(VMX_INVALIDATE_SINGLE, vmx->vpid);
+}
+
+/* What the hardware must hold for this entry: VMWRITEs only where a value changed. */
+static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
+{
+	unsigned long cr3 = mkvm_host_cr3(), cr4 = mkvm_host_cr4();
+
+	if (v->regs_dirty)
+		vmx_flush_regs(v);
+	v->regs_avail = 0;
+	if (vmx->host_cr3 != cr3) {
+		vmcs_write(VMCS_HOST_CR3, cr3);
+		vmx->host_cr3 = cr3;
+	}
+	if (vmx->host_cr4 != cr4) {
+		vmcs_write(VMCS_HOST_CR4, cr4);
+		vmx->host_cr4 = cr4;
+	}
+	flush_vpid(vmx);
+	vmx_inject(v);
+}
+
+static int vmx_run(struct mkvm_vcpu *v)
+{
+	struct vmx_vcpu *vmx = to_vmx(v);
+	int next;
+
+	do {
+		if (!mkvm_guest_mode_enter(v))
+			return MKVM_BREAK;
+		prepare_entry(v, vmx);
+		vmx_enter_guest(v, vmx);
+		mkvm_guest_mode_exit(v);
+		next = vmx_handle_exit(v);
+	} while (next == MKVM_RESUME);
+	return next;
+}
+
+static void vmx_host_enter(struct mkvm_vcpu *v)
+{
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	mkvm_host_state_save(&vmx->host);
+	if (vmx->host_fs_base != vmx->host.fs_base) {
+		vmx->host_fs_base = vmx->host.fs_base;
+		vmcs_write(VMCS_HOST_FS_BASE, vmx->host_fs_base);
+	}
+	mkvm_switch_msrs_to_guest(v);
+	mkvm_load_guest_drs(v);
+}
+
+static void vmx_host_leave(struct mkvm_vcpu *v)
+{
+	mkvm_switch_msrs_to_host(v);
+	mkvm_host_state_restore(&to_vmx(v)->host);
+}
+
+static int vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(v);
+	int ret = vmcs_load(&vmx->vmcs);
+
+	if (!ret)
+		vmx_host_area_load(vmx, cpu);
+	return ret;
+}
+
+static void vmx_flush_tlb(struct mkvm_vcpu *v)
+{
+	vmx_invept(VMX_INVALIDATE_SINGLE, vmcs_read(VMCS_EPT_POINTER));
+}
+
+/* ---- life ---- */
+
+/* VPID 0 is the host's. */
+static DEFINE_IDA(vpids);
+#define VPID_MAX	0xffff
+
+static int vmx_hardware_setup(void)
+{
+	int ret = vmx_cpu_setup();
+
+	if (ret)
+		return ret;
+	ret = vmx_controls_setup();
+	if (ret)
+		vmx_cpu_unsetup();
+	return ret;
+}
+
+static void vmx_hardware_unsetup(void)
+{
+	vmx_controls_unsetup();
+	vmx_cpu_unsetup();
+	ida_destroy(&vpids);
+}
+
+static int vmx_vm_init(struct mkvm_vm *vm)
+{
+	return 0;	/* the EPT pointer follows from vm->mmu.root */
+}
+
+static void vmx_vm_free(struct mkvm_vm *vm)
+{
+}
+
+static u64 ept_pointer(const struct mkvm_vcpu *v)
+{
+	/*
+	 * No accessed and dirty flags: with them the walk of the guest's own
+	 * tables counts as a write, which a read-only host page would refuse.
+	 */
+	return __pa(v->vm->mmu.root) | MKVM_EPTP_WB | MKVM_EPTP_WALK_4;
+}
+
+static int vmx_vcpu_init(struct mkvm_vcpu *v)
+{
+	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!vmx)
+		return -ENOMEM;
+	v->vendor = vmx;
+	ret = ida_alloc_range(&vpids, 1, VPID_MAX, GFP_KERNEL_ACCOUNT);
+	if (ret < 0)
+		goto free;
+	vmx->vpid = ret;
+	ret = vmcs_alloc(&vmx->vmcs);
+	if (ret)
+		goto free_vpid;
+	vmx->flush_vpid = true;
+	mkvm_vcpu_load(v);
+	vmx_vmcs_init(v);
+	vmcs_write(VMCS_EPT_POINTER, ept_pointer(v));
+	mkvm_vcpu_put(v);
+	return 0;
+free_vpid:
+	ida_free(&vpids, vmx->vpid);
+free:
+	v->vendor = NULL;
+	kfree(vmx);
+	return ret;
+}
+
+static void vmx_vcpu_free(struct mkvm_vcpu *v)
+{
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	vmcs_free(&vmx->vmcs);
+	ida_free(&vpids, vmx->vpid);
+	kfree(vmx);
+	v->vendor = NULL;
+}
+
+const struct mkvm_vendor mkvm_vmx = {
+	.name			= "VT-x",
+	.pgtable		= &mkvm_pgtable_ept,
+	.hardware_setup		= vmx_hardware_setup,
+	.hardware_unsetup	= vmx_hardware_unsetup,
+	.cpu_on			= vmx_cpu_on,
+	.cpu_off		= vmx_cpu_off,
+	.cpuid_policy		= vmx_cpuid_policy,
+	.vm_init		= vmx_vm_init,
+	.vm_free		= vmx_vm_free,
+	.vcpu_init		= vmx_vcpu_init,
+	.vcpu_free		= vmx_vcpu_free,
+	.vcpu_load		= vmx_vcpu_load,
+	.host_enter		= vmx_host_enter,
+	.host_leave		= vmx_host_leave,
+	.run			= vmx_run,
+	.skip_insn		= vmx_skip_insn,
+	.flush_tlb		= vmx_flush_tlb,
+	.irq_allowed		= vmx_irq_allowed,
+	.cache_regs		= vmx_cache_regs,
+	.flush_regs		= vmx_flush_regs,
+	.get_rflags		= vmx_get_rflags,
+	.set_rflags		= vmx_set_rflags,
+	.get_cr0		= vmx_get_cr0,
+	.get_cr3		= vmx_get_cr3,
+	.get_cr4		= vmx_get_cr4,
+	.get_efer		= vmx_get_efer,
+	.set_cr0		= vmx_set_cr0,
+	.set_cr3		= vmx_set_cr3,
+	.set_cr4		= vmx_set_cr4,
+	.set_efer		= vmx_set_efer,
+	.set_dr7		= vmx_set_dr7,
+	.get_cpl		= vmx_get_cpl,
+	.is_64bit		= vmx_is_64bit,
+	.get_segment		= vmx_get_segment,
+	.set_segment		= vmx_set_segment,
+	.get_dtable		= vmx_get_dtable,
+	.set_dtable		= vmx_set_dtable,
+	.get_msr		= vmx_get_msr,
+	.set_msr		= vmx_set_msr,
+	.set_tsc_offset		= vmx_set_tsc_offset,
+	.get_shadow		= vmx_get_shadow,
+	.set_shadow		= vmx_set_shadow,
+	.nmi_blocked		= vmx_nmi_blocked,
+	.set_nmi_blocked	= vmx_set_nmi_blocked,
+	.load_pdptrs		= vmx_load_pdptrs,
+	.dump_vmcs		= vmx_dump,
+};

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* CPUID and the hypercall instruction: the policy is pure/cpuid.c. */
+#include <linux/slab.h>
+#include <asm/processor.h>
+#include <uapi/linux/kvm_para.h>
+
+#include "x86/x86.h"
+
+static void read_cpu(void *unused, u32 leaf, u32 subleaf, u32 regs[4])
+{
+	cpuid_count(leaf, subleaf, &regs[MKVM_EAX], &regs[MKVM_EBX], &regs[MKVM_ECX],
+		    &regs[MKVM_EDX]);
+}
+
+static struct mkvm_cpuid_policy policy(void)
+{
+	struct mkvm_cpuid_policy p = { .xcr0 = mkvm_fpu_features() };
+
+	mkvm_vendor->cpuid_policy(&p);
+	return p;
+}
+
+/* KVM_GET_SUPPORTED_CPUID: the count, or -E2BIG. */
+int mkvm_supported_cpuid(struct kvm_cpuid_entry2 *entries, u32 max)
+{
+	struct mkvm_cpuid_policy p = policy();
+	int nr = mkvm_cpuid_supported(read_cpu, NULL, &p, entries, max);
+
+	return nr < 0 ? -E2BIG : nr;
+}
+
+/* What a guest has that is given all we support. */
+void mkvm_most_capable_cpu(struct mkvm_guest_cpu *cpu)
+{
+	struct mkvm_cpuid_policy p = policy();
+
+	mkvm_cpuid_derive(NULL, 0, &p, cpu);
+}
+
+/* Without CPUID entries, as in KVM, all that we support is allowed. */
+void mkvm_derive_guest_cpu(struct mkvm_vcpu *v)
+{
+	struct mkvm_cpuid_policy p = policy();
+
+	mkvm_cpuid_derive(v->cpuid, v->nr_cpuid, &p, &v->guest_cpu);
+}
+
+static bool same_cpuid(const struct mkvm_vcpu *v, const struct kvm_cpuid_entry2 *entries, u32 nr)
+{
+	return v->nr_cpuid == nr && (!nr || !memcmp(v->cpuid, entries, nr * sizeof(*entries)));
+}
+
+/* A guest that ran may have acted on its CPUID: only the same again is taken then. */
+int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr)
+{
+	if (v->has_run) {
+		int ret = same_cpuid(v, entries, nr) ? 0 : -EINVAL;
+
+		kvfree(entries);
+		return ret;
+	}
+	kvfree(v->cpuid);
+	v->cpuid = entries;
+	v->nr_cpuid = nr;
+	mkvm_derive_guest_cpu(v);
+	mkvm_vcpu_load(v);
+	mkvm_vendor->set_cr4(v, mkvm_vendor->get_cr4(v));	/* whose bits it owns has changed */
+	mkvm_vcpu_put(v);
+	return 0;
+}
+
+/* Few leaves follow the guest's registers; for the others they are not read. */
+static bool leaf_follows_state(u32 leaf)
+{
+	return leaf == 1 || leaf == 7 || leaf == 0xd;
+}
+
+void mkvm_cpuid(struct mkvm_vcpu *v)
+{
+	u32 leaf = v->regs[MKVM_RAX], regs[4];
+	struct mkvm_cpuid_state state = {};
+
+	if (leaf_follows_state(leaf)) {
+		state.cr4 = mkvm_vendor->get_cr4(v);
+		state.xcr0 = v->xcr0;
+		state.apic_base = v->apic_base;
+	}
+	mkvm_cpuid_execute(v->cpuid, v->nr_cpuid, leaf, v->regs[MKVM_RCX], &state, regs);
+	v->regs[MKVM_RAX] = regs[MKVM_EAX];
+	v->regs[MKVM_RBX] = regs[MKVM_EBX];
+	v->regs[MKVM_RCX] = regs[MKVM_ECX];
+	v->regs[MKVM_RDX] = regs[MKVM_EDX];
+}
+
+/* We offer no hypercall: each gets KVM's answer for one it does not know. */
+void mkvm_hypercall(struct mkvm_vcpu *v)
+{
+	long ret = mkvm_vendor->get_cpl(v) ? -KVM_EPERM : -KVM_ENOSYS;
+	bool is_64bit = mkvm_vendor->is_64bit(v);
+
+	v->regs[MKVM_RAX] = is_64bit ? (unsigned long)ret : (u32)ret;
+}

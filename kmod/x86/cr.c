@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Control registers and what hangs on them: modes, PDPTEs, KVM_GET/SET_SREGS.
+ * SDM vol. 3, sections "Control Registers", "Initializing IA-32e Mode" and
+ * "PAE Paging". Which values exist is pure/sregs.c.
+ */
+#include <asm/msr-index.h>
+#include <asm/trapnr.h>
+
+#include "x86/x86.h"
+#include "pure/sregs.h"
+#include "pure/vmx_bits.h"
+
+void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
+{
+	enum mkvm_seg seg;
+
+	c->cr0 = mkvm_vendor->get_cr0(v);
+	c->cr3 = mkvm_vendor->get_cr3(v);
+	c->cr4 = mkvm_vendor->get_cr4(v);
+	c->efer = mkvm_vendor->get_efer(v);
+	c->rip = mkvm_read_rip(v);
+	c->rflags = mkvm_vendor->get_rflags(v);
+	c->cpl = mkvm_vendor->get_cpl(v);
+	for (seg = MKVM_SEG_ES; seg <= MKVM_SEG_GS; seg++)
+		mkvm_vendor->get_segment(v, seg, &c->seg[seg]);
+	mkvm_read_reg(v, MKVM_RSP);	/* into regs[], for address operands */
+}
+
+static bool uses_pdptes(u64 cr0, u64 cr4, u64 efer)
+{
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LME);
+}
+
+#define PDPTE_RESERVED(maxphyaddr)	(~GENMASK_ULL((maxphyaddr) - 1, 12) & \
+					 ~(u64)(BIT(0) | BIT(3) | BIT(4) | GENMASK(11, 9)))
+
+/* The four entries that the CPU keeps; false is the #GP that loading them gives. May sleep. */
+static bool read_pdptes(struct mkvm_vcpu *v, u64 cr3, u64 pdpte[4])
+{
+	u64 reserved = PDPTE_RESERVED(v->guest_cpu.maxphyaddr);
+	int i;
+
+	if (mkvm_read_guest(v->vm, cr3 & 0xffffffe0, pdpte, 4 * sizeof(u64)))
+		return false;
+	for (i = 0; i < 4; i++)
+		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
+			return false;
+	return true;
+}
+
+struct cr_write {
+	u64 cr0, cr3, cr4, efer;	/* as they will be */
+	bool pdptes;
+	u64 pdpte[4];
+};
+
+/* Loaded. Is the guest allowed to? False: #GP(0). */
+static bool check_cr_write(struct mkvm_vcpu *v, struct cr_write *w)
+{
+	u64 cr0 = mkvm_vendor->get_cr0(v), cr4 = mkvm_vendor->get_cr4(v);
+
+	w->efer = mkvm_vendor->get_efer(v);
+	w->cr3 = mkvm_vendor->get_cr3(v);
+	w->cr0 = cr0;
+	w->cr4 = cr4;
+	if (v->cr.number == 0) {
+		w->cr0 = (v->cr.value & 0xffffffff) | X86_CR0_ET;
+		if (v->cr.value >> 32 ||
+		    !mkvm_cr0_write_valid(cr0, w->cr0, cr4, w->efer, mkvm_vendor->is_64bit(v)))
+			return false;
+		w->efer = mkvm_efer_with_lma(w->efer, w->cr0);
+	} else {
+		w->cr4 = v->cr.value;
+		if (!mkvm_cr4_write_valid(cr4, w->cr4, cr0, w->cr3, w->efer, &v->guest_cpu))
+			return false;
+	}
+	w->pdptes = uses_pdptes(w->cr0, w->cr4, w->efer);
+	return true;
+}
+
+static void commit_cr_write(struct mkvm_vcpu *v, const struct cr_write *w)
+{
+	if (w->pdptes)
+		mkvm_vendor->load_pdptrs(v, w->pdpte);
+	if (v->cr.number == 0) {
+		mkvm_vendor->set_efer(v, w->efer);
+		mkvm_vendor->set_cr0(v, w->cr0);
+	} else {
+		mkvm_vendor->set_cr4(v, w->cr4);
+	}
+	v->skip_len = v->cr.insn_len;
+}
+
+/* MOV to CR0 or CR4, CLTS, LMSW: check, fetch what may sleep, then commit. */
+int mkvm_write_cr(struct mkvm_vcpu *v)
+{
+	struct cr_write w;
+	bool valid;
+
+	mkvm_vcpu_load(v);
+	valid = check_cr_write(v, &w);
+	mkvm_vcpu_put(v);
+	if (!valid || (w.pdptes && !read_pdptes(v, w.cr3, w.pdpte))) {
+		mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
+		return MKVM_RESUME;
+	}
+	mkvm_vcpu_load(v);
+	commit_cr_write(v, &w);
+	mkvm_vcpu_put(v);
+	return MKVM_RESUME;
+}
+
+/* ---- KVM_GET_SREGS, KVM_SET_SREGS ---- */
+
+static struct kvm_segment *sregs_segment(struct kvm_sregs *s, enum mkvm_seg seg)
+{
+	struct kvm_segment *segments[MKVM_NR_SEGS] = {
+		[MKVM_SEG_ES] = &s->es, [MKVM_SEG_CS] = &s->cs, [MKVM_SEG_SS] = &s->ss,
+		[MKVM_SEG_DS] = &s->ds, [MKVM_SEG_FS] = &s->fs, [MKVM_SEG_GS] = &s->gs,
+		[MKVM_SEG_LDTR] = &s->ldt, [MKVM_SEG_TR] = &s->tr,
+	};
+
+	return segments[seg];
+}
+
+void mkvm_get_sregs(struct mkvm_vcpu *v, struct kvm_sregs *s)
+{
+	enum mkvm_seg seg;
+
+	memset(s, 0, sizeof(*s));
+	for (seg = 0; seg < MKVM_NR_SEGS; seg++)
+		mkvm_vendor->get_segment(v, seg, sregs_segment(s, seg));
+	mkvm_vendor->get_dtable(v, false, &s->gdt);
+	mkvm_vendor->get_dtable(v, true, &s->idt);
+	s->cr0 = mkvm_vendor->get_cr0(v);
+	s->cr2 = v->cr2;
+	s->cr3 = mkvm_vendor->get_cr3(v);
+	s->cr4 = mkvm_vendor->get_cr4(v);
+	s->cr8 = v->cr8;
+	s->efer = mkvm_vendor->get_efer(v);
+	s->apic_base = v->apic_base;
+	if (v->irq.valid && v->irq.type == MKVM_INTR_TYPE_EXTERNAL >> 8)
+		s->interrupt_bitmap[v->irq.vector / 64] |= BIT_ULL(v->irq.vector % 64);
+}
+
+/* The lowest vector that the bitmap holds waits to be injected. */
+static void set_interrupt_bitmap(struct mkvm_vcpu *v, const struct kvm_sregs *s)
+{
+	unsigned int word;
+
+	for (word = 0; word < ARRAY_SIZE(s->interrupt_bitmap); word++) {
+		if (!s->interrupt_bitmap[word])
+			continue;
+		v->irq = (struct mkvm_event){
+			.valid = true, .type = MKVM_INTR_TYPE_EXTERNAL >> 8,
+			.vector = word * 64 + __ffs64(s->interrupt_bitmap[word]),
+		};
+		return;
+	}
+}
+
+/* Loaded. Everything was checked: from here nothing fails. */
+static void commit_sregs(struct mkvm_vcpu *v, const struct kvm_sregs *s, const u64 *pdpte)
+{
+	enum mkvm_seg seg;
+
+	mkvm_vendor->set_dtable(v, false, &s->gdt);
+	mkvm_vendor->set_dtable(v, true, &s->idt);
+	v->cr2 = s->cr2;
+	v->cr8 = s->cr8;
+	v->apic_base = s->apic_base;
+	mkvm_vendor->set_cr3(v, s->cr3);
+	mkvm_vendor->set_efer(v, s->efer);
+	mkvm_vendor->set_cr0(v, s->cr0);
+	mkvm_vendor->set_cr4(v, s->cr4);
+	if (pdpte)
+		mkvm_vendor->load_pdptrs(v, pdpte);
+	for (seg = 0; seg < MKVM_NR_SEGS; seg++)
+		mkvm_vendor->set_segment(v, seg, sregs_segment((struct kvm_sregs *)s, seg));
+	set_interrupt_bitmap(v, s);
+}
+
+int mkvm_set_sregs(struct mkvm_vcpu *v, const struct kvm_sregs *s)
+{
+	u64 pdpte[4] = {};
+	bool pdptes = uses_pdptes(s->cr0, s->cr4, s->efer);
+
+	if (!mkvm_sregs_valid(s, &v->guest_cpu))
+		return -EINVAL;
+	/* Userspace may fill the guest's memory later: absent PDPTEs then, no error. */
+	if (pdptes && !read_pdptes(v, s->cr3, pdpte))
+		memset(pdpte, 0, sizeof(pdpte));
+	mkvm_vcpu_load(v);
+	commit_sregs(v, s, pdptes ? pdpte : NULL);
+	mkvm_vcpu_put(v);
+	return 0;
+}

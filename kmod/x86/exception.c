@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exceptions on their way to the guest, and what happens when one meets
+ * another. SDM vol. 3, section "Interrupt 8-Double Fault Exception (#DF)".
+ */
+#include <linux/sched.h>
+#include <asm/debugreg.h>
+#include <asm/trapnr.h>
+
+#include "x86/x86.h"
+#include "pure/vmx_bits.h"
+
+enum severity { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+
+static enum severity severity(u8 vector)
+{
+	switch (vector) {
+	case X86_TRAP_DE:
+	case X86_TRAP_TS:
+	case X86_TRAP_NP:
+	case X86_TRAP_SS:
+	case X86_TRAP_GP:
+		return CONTRIBUTORY;
+	case X86_TRAP_PF:
+		return PAGE_FAULT;
+	case X86_TRAP_DF:
+		return DOUBLE_FAULT;
+	default:
+		return BENIGN;
+	}
+}
+
+/* Does the second exception, raised while the first is delivered, make a #DF? */
+static bool makes_double_fault(enum severity first, enum severity second)
+{
+	return (first == CONTRIBUTORY && second == CONTRIBUTORY) ||
+	       (first == PAGE_FAULT && second != BENIGN);
+}
+
+static void queue(struct mkvm_vcpu *v, u8 vector, bool has_error, u32 error)
+{
+	struct mkvm_event *e = &v->exception;
+
+	if (e->valid && severity(e->vector) == DOUBLE_FAULT && severity(vector) != BENIGN) {
+		e->valid = false;
+		v->shutdown = true;	/* a triple fault: run.c tells userspace */
+		return;
+	}
+	if (e->valid && makes_double_fault(severity(e->vector), severity(vector))) {
+		vector = X86_TRAP_DF;
+		has_error = true;
+		error = 0;
+	}
+	*e = (struct mkvm_event){
+		.valid = true, .vector = vector, .has_error = has_error, .error = error,
+		.type = MKVM_INTR_TYPE_HARDWARE_EXCEPTION >> 8,
+	};
+}
+
+void mkvm_queue_exception(struct mkvm_vcpu *v, u8 vector)
+{
+	queue(v, vector, false, 0);
+}
+
+void mkvm_queue_exception_error(struct mkvm_vcpu *v, u8 vector, u32 error)
+{
+	queue(v, vector, true, error);
+}
+
+void mkvm_queue_page_fault(struct mkvm_vcpu *v, u64 linear, u32 error)
+{
+	v->cr2 = linear;
+	queue(v, X86_TRAP_PF, true, error);
+}
+
+/* B0-B3 tell only the newest #DB; BS, BD and BT stay until software clears them. */
+void mkvm_queue_debug_exception(struct mkvm_vcpu *v, u64 causes)
+{
+	v->dr6 &= ~(u64)DR_TRAP_BITS;
+	v->dr6 |= causes & (DR_TRAP_BITS | DR_STEP | DR_SWITCH | MKVM_DR6_BD);
+	v->dr7 &= ~(u64)MKVM_DR7_GD;
+	mkvm_vendor->set_dr7(v, v->dr7);
+	queue(v, X86_TRAP_DB, false, 0);
+}
+
+void mkvm_queue_single_step(struct mkvm_vcpu *v)
+{
+	mkvm_queue_debug_exception(v, DR_STEP);
+}
+
+static void get_event(const struct mkvm_event *e, __u8 *injected, __u8 *nr)
+{
+	*injected = e->valid;
+	*nr = e->valid ? e->vector : 0;
+}
+
+/* KVM_GET_VCPU_EVENTS. Loaded. */
+void mkvm_get_vcpu_events(struct mkvm_vcpu *v, struct kvm_vcpu_events *e)
+{
+	memset(e, 0, sizeof(*e));
+	get_event(&v->exception, &e->exception.injected, &e->exception.nr);
+	if (v->exception.valid) {
+		e->exception.has_error_code = v->exception.has_error;
+		e->exception.error_code = v->exception.error;
+	}
+	if (v->irq.valid) {
+		e->interrupt.nr = v->irq.vector;
+		e->interrupt.soft = v->irq.type != MKVM_INTR_TYPE_EXTERNAL >> 8;
+		e->interrupt.injected = !e->interrupt.soft;
+	}
+	e->interrupt.shadow = mkvm_vendor->get_shadow(v);
+	e->nmi.injected = v->nmi_injected;
+	e->nmi.pending = v->nmi_pending != 0;
+	e->nmi.masked = mkvm_vendor->nmi_blocked(v);
+	e->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+}
+
+#define KNOWN_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
+			 KVM_VCPUEVENT_VALID_SHADOW)
+
+static bool events_valid(const struct kvm_vcpu_events *e)
+{
+	if (e->flags & ~KNOWN_FLAGS)
+		return false;
+	return !e->exception.injected || (e->exception.nr < 32 && e->exception.nr != X86_TRAP_NMI);
+}
+
+/* KVM_SET_VCPU_EVENTS. Loaded. */
+int mkvm_set_vcpu_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e)
+{
+	if (!events_valid(e))
+		return -EINVAL;
+	v->exception = (struct mkvm_event){
+		.valid = e->exception.injected, .vector = e->exception.nr,
+		.has_error = e->exception.has_error_code, .error = e->exception.error_code,
+		.type = MKVM_INTR_TYPE_HARDWARE_EXCEPTION >> 8,
+	};
+	v->irq = (struct mkvm_event){
+		.valid = e->interrupt.injected, .vector = e->interrupt.nr,
+		.type = (e->interrupt.soft ? MKVM_INTR_TYPE_SOFTWARE_INTERRUPT :
+					     MKVM_INTR_TYPE_EXTERNAL) >> 8,
+	};
+	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
+		mkvm_vendor->set_shadow(v, e->interrupt.shadow);
+	v->nmi_injected = e->nmi.injected;
+	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
+		v->nmi_pending = e->nmi.pending;
+	mkvm_vendor->set_nmi_blocked(v, e->nmi.masked);
+	return 0;
+}

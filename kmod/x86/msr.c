@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * RDMSR and WRMSR of the guest, KVM_GET_MSRS and KVM_SET_MSRS: where a value
+ * lives. Which MSRs exist and what they may hold is pure/msr.c. The vCPU is
+ * loaded throughout.
+ */
+#include <linux/smp.h>
+#include <asm/msr-index.h>
+#include <asm/tsc.h>
+
+#include "x86/x86.h"
+#include "host/compat.h"
+#include "pure/sregs.h"
+
+/* ---- MSRs that the hardware leaves to us to switch ---- */
+
+static const u32 switched_index[MKVM_NR_SWITCHED_MSRS] = {
+	[MKVM_SWITCHED_STAR]		= MSR_STAR,
+	[MKVM_SWITCHED_LSTAR]		= MSR_LSTAR,
+	[MKVM_SWITCHED_SFMASK]		= MSR_SYSCALL_MASK,
+	[MKVM_SWITCHED_TSC_AUX]		= MSR_TSC_AUX,
+	[MKVM_SWITCHED_KERNEL_GS]	= MSR_KERNEL_GS_BASE,
+};
+
+static bool have_tsc_aux(void)
+{
+	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+}
+
+/* The kernel never changes these on a CPU; KERNEL_GS_BASE is the thread's. */
+void mkvm_read_host_msrs(struct mkvm_vcpu *v)
+{
+	rdmsrq(MSR_STAR, v->host_msr[MKVM_SWITCHED_STAR]);
+	rdmsrq(MSR_LSTAR, v->host_msr[MKVM_SWITCHED_LSTAR]);
+	rdmsrq(MSR_SYSCALL_MASK, v->host_msr[MKVM_SWITCHED_SFMASK]);
+	if (have_tsc_aux())
+		rdmsrq(MSR_TSC_AUX, v->host_msr[MKVM_SWITCHED_TSC_AUX]);
+}
+
+static void switch_msr(struct mkvm_vcpu *v, unsigned int i, const u64 *from, const u64 *to)
+{
+	if (from[i] != to[i])
+		wrmsrq(switched_index[i], to[i]);
+}
+
+/* WRMSR is dear on hardware: only what differs is written. */
+void mkvm_switch_msrs_to_guest(struct mkvm_vcpu *v)
+{
+	unsigned int i;
+
+	rdmsrq(MSR_KERNEL_GS_BASE, v->host_msr[MKVM_SWITCHED_KERNEL_GS]);
+	for (i = 0; i < MKVM_NR_SWITCHED_MSRS; i++)
+		switch_msr(v, i, v->host_msr, v->guest_msr);
+	v->msrs_switched = true;
+}
+
+void mkvm_switch_msrs_to_host(struct mkvm_vcpu *v)
+{
+	unsigned int i;
+
+	v->msrs_switched = false;
+	/* The guest writes this one without a VM exit. */
+	rdmsrq(MSR_KERNEL_GS_BASE, v->guest_msr[MKVM_SWITCHED_KERNEL_GS]);
+	for (i = 0; i < MKVM_NR_SWITCHED_MSRS; i++)
+		switch_msr(v, i, v->guest_msr, v->host_msr);
+}
+
+/* MKVM_NR_SWITCHED_MSRS: not one of them (CSTAR: Intel CPUs never use it). */
+static unsigned int find_switched(u32 index)
+{
+	unsigned int i;
+
+	for (i = 0; i < MKVM_NR_SWITCHED_MSRS; i++)
+		if (switched_index[i] == index)
+			break;
+	return i;
+}
+
+static u64 get_switched(struct mkvm_vcpu *v, u32 index)
+{
+	unsigned int i = find_switched(index);
+
+	if (i == MKVM_NR_SWITCHED_MSRS)
+		return v->cstar;
+	if (v->msrs_switched && i == MKVM_SWITCHED_KERNEL_GS)
+		rdmsrq(MSR_KERNEL_GS_BASE, v->guest_msr[i]);
+	return v->guest_msr[i];
+}
+
+static void set_switched(struct mkvm_vcpu *v, u32 index, u64 value)
+{
+	unsigned int i = find_switched(index);
+
+	if (i == MKVM_NR_SWITCHED_MSRS) {
+		v->cstar = value;
+		return;
+	}
+	v->guest_msr[i] = value;
+	if (v->msrs_switched)
+		wrmsrq(index, value);
+}
+
+/* ---- MSRs with a meaning ---- */
+
+static void set_tsc_offset(struct mkvm_vcpu *v, u64 offset)
+{
+	v->tsc_offset = offset;
+	mkvm_vendor->set_tsc_offset(v, offset);
+}
+
+/* A write to one moves the other, except from userspace, which restores both. */
+static void set_tsc(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
+{
+	u64 offset = value - rdtsc();
+
+	if (by == MKVM_MSR_BY_GUEST)
+		v->tsc_adjust += offset - v->tsc_offset;
+	set_tsc_offset(v, offset);
+}
+
+static void set_tsc_adjust(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
+{
+	if (by == MKVM_MSR_BY_GUEST)
+		set_tsc_offset(v, v->tsc_offset + value - v->tsc_adjust);
+	v->tsc_adjust = value;
+}
+
+static int set_efer(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
+{
+	u64 now = mkvm_vendor->get_efer(v), cr0 = mkvm_vendor->get_cr0(v);
+
+	/* Userspace may restore EFER before the CR0 that goes with it. */
+	if (by == MKVM_MSR_BY_GUEST && !mkvm_efer_write_valid(now, value, cr0, &v->guest_cpu))
+		return 1;
+	mkvm_vendor->set_efer(v, (value & ~(u64)EFER_LMA) | (now & EFER_LMA));
+	return 0;
+}
+
+static u64 get_special(struct mkvm_vcpu *v, u32 index)
+{
+	switch (index) {
+	case MSR_IA32_TSC:		return rdtsc() + v->tsc_offset;
+	case MSR_IA32_TSC_ADJUST:	return v->tsc_adjust;
+	case MSR_IA32_APICBASE:		return v->apic_base;
+	case MSR_EFER:			return mkvm_vendor->get_efer(v);
+	default:			return 0;	/* XSS, TSC deadline: CPUID hides them */
+	}
+}
+
+static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
+{
+	switch (index) {
+	case MSR_IA32_TSC:
+		set_tsc(v, value, by);
+		return 0;
+	case MSR_IA32_TSC_ADJUST:
+		set_tsc_adjust(v, value, by);
+		return 0;
+	case MSR_IA32_APICBASE:
+		v->apic_base = value;
+		return 0;
+	case MSR_EFER:
+		return set_efer(v, value, by);
+	default:
+		return value != 0;
+	}
+}
+
+/* ---- the two entries ---- */
+
+static const struct mkvm_msr_rule *find_rule(struct mkvm_vcpu *v, u32 index, u8 right,
+					     enum mkvm_msr_by by)
+{
+	const struct mkvm_msr_rule *rule = mkvm_msr_find(index);
+
+	if (!rule || (by == MKVM_MSR_BY_GUEST && !(rule->flags & right)))
+		return NULL;
+	/* Userspace restores MSRs before it sets CPUID. */
+	if (by == MKVM_MSR_BY_GUEST && !mkvm_msr_exists(index, &v->guest_cpu))
+		return NULL;
+	return rule;
+}
+
+int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by)
+{
+	const struct mkvm_msr_rule *rule = find_rule(v, index, MKVM_MSR_GUEST_READ, by);
+
+	if (!rule)
+		return 1;
+	switch (rule->home) {
+	case MKVM_MSR_STORED:
+		*value = *mkvm_msr_stored(&v->msrs, index);
+		break;
+	case MKVM_MSR_IN_VMCS:
+		*value = mkvm_vendor->get_msr(v, index);
+		break;
+	case MKVM_MSR_SWITCHED:
+		*value = get_switched(v, index);
+		break;
+	case MKVM_MSR_CONSTANT:
+	case MKVM_MSR_IGNORED:
+		*value = rule->reset;
+		break;
+	default:
+		*value = get_special(v, index);
+	}
+	return 0;
+}
+
+int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
+{
+	const struct mkvm_msr_rule *rule = find_rule(v, index, MKVM_MSR_GUEST_WRITE, by);
+
+	if (!rule || !mkvm_msr_valid(index, value, &v->guest_cpu))
+		return 1;
+	switch (rule->home) {
+	case MKVM_MSR_STORED:
+		*mkvm_msr_stored(&v->msrs, index) = value;
+		return 0;
+	case MKVM_MSR_IN_VMCS:
+		mkvm_vendor->set_msr(v, index, value);
+		return 0;
+	case MKVM_MSR_SWITCHED:
+		set_switched(v, index, value);
+		return 0;
+	case MKVM_MSR_SPECIAL:
+		return set_special(v, index, value, by);
+	default:
+		return 0;	/* constant: only its own value is valid; ignored */
+	}
+}

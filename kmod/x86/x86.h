@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is x86 but no vendor's. "Loaded": between mkvm_vcpu_load and _put. */
+#ifndef MKVM_X86_H
+#define MKVM_X86_H
+
+#include "mkvm.h"
+#include "vendor.h"
+
+/* ---- registers: loaded ---- */
+
+static inline unsigned long mkvm_read_rip(struct mkvm_vcpu *v)
+{
+	if (!(v->regs_avail & BIT(MKVM_RIP)))
+		mkvm_vendor->cache_regs(v);
+	return v->regs[MKVM_RIP];
+}
+
+static inline void mkvm_write_rip(struct mkvm_vcpu *v, unsigned long rip)
+{
+	v->regs[MKVM_RIP] = rip;
+	v->regs_avail |= BIT(MKVM_RIP);
+	v->regs_dirty |= BIT(MKVM_RIP);
+}
+
+/* reg < 16 */
+static inline unsigned long mkvm_read_reg(struct mkvm_vcpu *v, enum mkvm_reg reg)
+{
+	if (reg == MKVM_RSP && !(v->regs_avail & BIT(MKVM_RSP)))
+		mkvm_vendor->cache_regs(v);
+	return v->regs[reg];
+}
+
+static inline void mkvm_write_reg(struct mkvm_vcpu *v, enum mkvm_reg reg, unsigned long value)
+{
+	v->regs[reg] = value;
+	if (reg == MKVM_RSP) {
+		v->regs_avail |= BIT(MKVM_RSP);
+		v->regs_dirty |= BIT(MKVM_RSP);
+	}
+}
+
+/* ---- exception.c: what the next VM entry delivers; does not need the VMCS ---- */
+
+void mkvm_queue_exception(struct mkvm_vcpu *v, u8 vector);
+void mkvm_queue_exception_error(struct mkvm_vcpu *v, u8 vector, u32 error);
+void mkvm_queue_page_fault(struct mkvm_vcpu *v, u64 linear, u32 error);
+/* causes: as in DR6 and in the exit qualification of a #DB. Loaded. */
+void mkvm_queue_debug_exception(struct mkvm_vcpu *v, u64 causes);
+/* The trap after a completed instruction with RFLAGS.TF. Loaded. */
+void mkvm_queue_single_step(struct mkvm_vcpu *v);
+
+void mkvm_get_vcpu_events(struct mkvm_vcpu *v, struct kvm_vcpu_events *e);
+int mkvm_set_vcpu_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e);
+
+/* ---- cpuid.c ---- */
+
+void mkvm_cpuid(struct mkvm_vcpu *v);		/* the instruction. Loaded. */
+void mkvm_hypercall(struct mkvm_vcpu *v);	/* VMCALL or VMMCALL. Loaded. */
+int mkvm_supported_cpuid(struct kvm_cpuid_entry2 *entries, u32 max);
+/* Takes over entries, also on error. -EINVAL once the vCPU has run with others. */
+int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr);
+void mkvm_derive_guest_cpu(struct mkvm_vcpu *v);
+void mkvm_most_capable_cpu(struct mkvm_guest_cpu *cpu);
+
+/* ---- msr.c. Loaded. ---- */
+
+enum mkvm_msr_by { MKVM_MSR_BY_GUEST, MKVM_MSR_BY_USER };
+/* 0, or 1 where the guest gets #GP and userspace a short count. */
+int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by);
+int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by);
+/* The host's values, read once for each CPU that a vCPU comes to. */
+void mkvm_read_host_msrs(struct mkvm_vcpu *v);
+/* Interrupts off, between host_enter and host_leave. */
+void mkvm_switch_msrs_to_guest(struct mkvm_vcpu *v);
+void mkvm_switch_msrs_to_host(struct mkvm_vcpu *v);
+
+/* ---- cr.c ---- */
+
+void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);	/* Loaded. */
+
+int mkvm_write_cr(struct mkvm_vcpu *v);		/* deferred step for v->cr */
+void mkvm_get_sregs(struct mkvm_vcpu *v, struct kvm_sregs *s);		/* Loaded. */
+int mkvm_set_sregs(struct mkvm_vcpu *v, const struct kvm_sregs *s);	/* May sleep. */
+
+/* ---- fpu.c ---- */
+
+int mkvm_fpu_setup(void);			/* at module load */
+u64 mkvm_fpu_features(void);			/* XCR0 bits that guests may have */
+int mkvm_fpu_init(struct mkvm_vcpu *v);
+void mkvm_fpu_free(struct mkvm_vcpu *v);
+/* Preemption off, interrupts on, both: between them the CPU holds the guest's FPU. */
+void mkvm_fpu_load(struct mkvm_vcpu *v);
+void mkvm_fpu_put(struct mkvm_vcpu *v);
+/* Interrupts off: XCR0 as the guest set it, and back. */
+void mkvm_xcr0_load(struct mkvm_vcpu *v);
+void mkvm_xcr0_put(struct mkvm_vcpu *v);
+int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value);	/* 0, or 1 for #GP */
+void mkvm_get_fpu(struct mkvm_vcpu *v, struct kvm_fpu *fpu);
+int mkvm_set_fpu(struct mkvm_vcpu *v, const struct kvm_fpu *fpu);
+void mkvm_get_xsave(struct mkvm_vcpu *v, struct kvm_xsave *xsave);
+int mkvm_set_xsave(struct mkvm_vcpu *v, const struct kvm_xsave *xsave);
+
+/* ---- debug.c ---- */
+
+#define MKVM_DR6_BD	BIT(13)		/* a MOV DR that DR7.GD caught */
+#define MKVM_DR7_GD	BIT(13)
+
+/* MOV DR between dr and reg; nonzero: an exception is queued instead. Loaded. */
+int mkvm_mov_dr(struct mkvm_vcpu *v, unsigned int dr, bool read, enum mkvm_reg reg);
+/* Interrupts off, between host_enter and host_leave. */
+void mkvm_load_guest_drs(struct mkvm_vcpu *v);
+
+#endif /* MKVM_X86_H */
