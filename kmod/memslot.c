@@ -6,7 +6,6 @@
  * what KVM accepts and how an array follows from the one before. mmu.c swaps
  * them, so that no mapping outlives its slot.
  */
-#define pr_fmt(fmt) "minikvm: " fmt
 
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -25,24 +24,14 @@ static struct mkvm_slots *alloc_slots(u32 nr)
 int mkvm_slots_init(struct mkvm_vm *vm)
 {
 	struct mkvm_slots *none = alloc_slots(0);
-	int ret;
 
-	if (!none)
-		return -ENOMEM;
-	ret = init_srcu_struct(&vm->srcu);
-	if (ret) {
-		kvfree(none);
-		return ret;
-	}
-	mutex_init(&vm->slots_lock);
 	RCU_INIT_POINTER(vm->slots, none);
-	return 0;
+	return none ? 0 : -ENOMEM;
 }
 
 void mkvm_slots_free(struct mkvm_vm *vm)
 {
 	kvfree(rcu_dereference_protected(vm->slots, true));	/* nobody else is left */
-	cleanup_srcu_struct(&vm->srcu);
 }
 
 /*
@@ -156,6 +145,31 @@ int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len)
 		data += chunk;
 		len -= chunk;
 	}
+	srcu_read_unlock(&vm->srcu, idx);
+	return ret;
+}
+
+static int get_entry(const void __user *at, u64 *value, u32 size)
+{
+	u32 low;
+
+	if (size == sizeof(*value))
+		return get_user(*value, (const u64 __user *)at);
+	if (get_user(low, (const u32 __user *)at))
+		return -EFAULT;
+	*value = low;
+	return 0;
+}
+
+int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	size_t len = size;
+	const void __user *at = guest_to_user(vm, gpa, &len);
+	int ret = -EFAULT;
+
+	if (at && len == size)
+		ret = get_entry(at, value, size);
 	srcu_read_unlock(&vm->srcu, idx);
 	return ret;
 }

@@ -15,7 +15,6 @@
  * nothing left of it, and a fault that looked its page up through the old slot
  * maps nothing.
  */
-#define pr_fmt(fmt) "minikvm: " fmt
 
 #include <linux/io.h>
 #include <linux/mm.h>

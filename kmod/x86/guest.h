@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * walk.c: guest memory as an instruction names it, by segment and offset or by
+ * linear address, for what the kernel executes in the guest's place. May sleep.
+ */
+#ifndef MKVM_X86_GUEST_H
+#define MKVM_X86_GUEST_H
+
+#include "mkvm.h"
+
+/* What the functions below say besides 0 and errno: resume the guest, it has a fault to take. */
+#define MKVM_FAULTED	1
+
+/* mkvm_get_context() from where the vCPU is not loaded. */
+void mkvm_take_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);
+bool mkvm_is_64bit(const struct mkvm_guest_context *c);
+
+/* Segment checks alone; false: mkvm_queue_segment_fault() is due. */
+bool mkvm_linear(const struct mkvm_guest_context *c, enum mkvm_seg seg, u64 offset, u32 size,
+		 u32 access, u64 *linear);
+void mkvm_queue_segment_fault(struct mkvm_vcpu *v, enum mkvm_seg seg);
+
+/* mkvm_walk(), and the page fault is queued. */
+int mkvm_translate(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
+		   u32 access, u64 *gpa);
+/*
+ * At most one page long, may cross a page boundary. Nothing is copied unless
+ * all of it is accessible. -ENXIO: some of it is not memory.
+ */
+int mkvm_read_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
+		     void *data, u32 len, u32 access);
+int mkvm_write_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
+		      const void *data, u32 len);
+
+/*
+ * The instruction's work cannot be done here: #UD at CPL 3, where a process must
+ * not end its machine, else KVM_INTERNAL_ERROR_EMULATION with the bytes.
+ */
+int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			  const u8 *bytes, u32 len);
+
+/* A write to a general register: 8 and 16 bits keep the rest, 32 bits clear it. */
+static inline unsigned long mkvm_merge_reg(unsigned long old, u64 value, u32 size)
+{
+	switch (size) {
+	case 1:
+		return (old & ~0xfful) | (u8)value;
+	case 2:
+		return (old & ~0xfffful) | (u16)value;
+	case 4:
+		return (u32)value;
+	default:
+		return value;
+	}
+}
+
+#endif /* MKVM_X86_GUEST_H */
