@@ -35,7 +35,7 @@ add_file() {
 add_modules() {
 	local root=$1 release=$2 tree=$3 module path name
 	mkdir -p "$root/lib/modules/$release"
-	cp "$tree/lib/modules/$release"/modules.{order,builtin} "$root/lib/modules/$release/"
+	cp "$tree/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$root/lib/modules/$release/"
 	for module in "${modules[@]}"; do
 		modprobe -d "$tree" -S "$release" --show-depends "$module" >"$tmp/depends" ||
 			die "--module $module: not found in the $release kernel"
