@@ -6,7 +6,7 @@
 #include <linux/compiler.h>
 #include <asm/msr.h>
 
-#if __has_include(<linux/entry-virt.h>)	/* since 6.17 or so */
+#ifdef MKVM_HAVE_ENTRY_VIRT	/* since 6.17 or so */
 #include <linux/entry-virt.h>
 #else
 #include <linux/entry-kvm.h>

@@ -132,7 +132,8 @@ static struct syscore_ops syscore = {
 
 /* ---- crash ---- */
 
-#ifdef MKVM_HAVE_EMERGENCY_CALLBACK
+#if defined(MKVM_HAVE_EMERGENCY_CALLBACK) && \
+	(IS_ENABLED(CONFIG_KVM_INTEL) || IS_ENABLED(CONFIG_KVM_AMD))
 /*
  * On each CPU, often in NMI context, and nothing returns from it: no lock, no
  * log. Without it a crash kernel cannot start: INIT is blocked in VMX operation.
@@ -153,7 +154,7 @@ static void unregister_emergency(void)
 	cpu_emergency_unregister_virt_callback(emergency);
 }
 #else
-/* Before 6.1.170: the kernel itself does VMXOFF when CR4.VMXE is set. From 7.1: likewise. */
+/* Before 6.1.170 and from 7.1 the kernel does VMXOFF itself when it finds CR4.VMXE set. */
 static void register_emergency(void) {}
 static void unregister_emergency(void) {}
 #endif
