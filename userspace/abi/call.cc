@@ -5,7 +5,7 @@ namespace minikvm::abi::detail {
 
 Result<int> call(const Handle& handle, unsigned long request, const char* name, void* argument) {
   const int value = ::ioctl(handle.fd.get(), request, argument);
-  if (value < 0) return fail_errno(name, handle.device);
+  if (value < 0) return fail({errno, name, handle.device, {}, Error::Blame::device});
   return value;
 }
 

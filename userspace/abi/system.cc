@@ -47,7 +47,8 @@ std::string advice(int code, const std::string& device) {
 }
 
 Error not_a_kvm_device(const std::string& device) {
-  return {0, "open", device, "this is not a KVM device: it does not answer KVM_GET_API_VERSION"};
+  return {0, "open", device, "this is not a KVM device: it does not answer KVM_GET_API_VERSION",
+          Error::Blame::device};
 }
 
 Result<> require_api_version(const Handle& handle) {
@@ -55,7 +56,8 @@ Result<> require_api_version(const Handle& handle) {
   if (!version) return fail(not_a_kvm_device(handle.device));
   if (*version == KVM_API_VERSION) return {};
   return fail({0, "KVM_GET_API_VERSION", handle.device,
-               fmt::format("it speaks version {}, this program {}", *version, KVM_API_VERSION)});
+               fmt::format("it speaks version {}, this program {}", *version, KVM_API_VERSION),
+               Error::Blame::device});
 }
 
 Result<> require_capabilities(const System& system) {
@@ -64,14 +66,15 @@ Result<> require_capabilities(const System& system) {
     if (system.check_extension(required.capability) == 0)
       missing += (missing.empty() ? "" : ", ") + std::string(required.name);
   if (missing.empty()) return {};
-  return fail({0, "KVM_CHECK_EXTENSION", system.device(), "it lacks " + missing});
+  return fail(
+      {0, "KVM_CHECK_EXTENSION", system.device(), "it lacks " + missing, Error::Blame::device});
 }
 
 Result<size_t> run_mapping_size(const Handle& handle) {
   const int size = TRY(KVM_CALL(handle, KVM_GET_VCPU_MMAP_SIZE));
   if (static_cast<size_t>(size) >= sizeof(kvm_run)) return static_cast<size_t>(size);
   return fail({0, "KVM_GET_VCPU_MMAP_SIZE", handle.device,
-               fmt::format("{} bytes do not hold struct kvm_run", size)});
+               fmt::format("{} bytes do not hold struct kvm_run", size), Error::Blame::device});
 }
 
 Error explain_create(Error error) {
@@ -82,7 +85,7 @@ Error explain_create(Error error) {
 }  // namespace
 
 Error explain_open_failure(int code, const std::string& device) {
-  return {code, "open", device, advice(code, device)};
+  return {code, "open", device, advice(code, device), Error::Blame::device};
 }
 
 Result<System> System::open(const std::string& device) {

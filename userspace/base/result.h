@@ -17,6 +17,9 @@ struct Error {
   std::string on;    // the file or object it was done to
   std::string why;   // what is wrong with it, or what to do about it
 
+  // Whose fault, for the exit code.
+  enum class Blame { host, device, image } blame = Blame::host;
+
   std::string text() const;
 };
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cli/run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "base/terminal.h"
+#include "cli/exit_code.h"
+#include "machine/machine.h"
+
+namespace minikvm::cli {
+namespace {
+
+void say(const std::string& text) { fmt::print(stderr, "minikvm: {}\n", text); }
+
+Result<boot::Format> parse_flat(const std::string& text) {
+  if (text.empty()) return boot::Format::detect;
+  if (text == "16") return boot::Format::flat16;
+  if (text == "64") return boot::Format::flat64;
+  return fail({0, "flat image", {}, fmt::format("'{}' bits: 16 or 64", text)});
+}
+
+std::string command_line(const RunOptions& options) {
+  if (options.bare_command_line) return options.parameters;
+  std::string line = kDefaultCommandLine;
+  if (!options.parameters.empty()) line += " " + options.parameters;
+  return line;
+}
+
+// The terminal is raw for exactly as long as the guest runs.
+Result<Outcome> run_on_terminal(Machine& machine, const SerialConfig& serial) {
+  std::unique_ptr<RawTerminal> raw;
+  if (serial.kind == SerialConfig::Kind::stdio && ::isatty(STDIN_FILENO)) {
+    say("Ctrl-A x quits, Ctrl-A h helps");
+    raw = TRY(RawTerminal::enter(STDIN_FILENO));
+  }
+  return machine.run();
+}
+
+}  // namespace
+
+Result<MachineConfig> to_config(const RunOptions& options) {
+  MachineConfig config;
+  config.device = options.device;
+  config.boot = {options.kernel, options.initrd, command_line(options),
+                 TRY(parse_flat(options.flat))};
+  config.ram_bytes = TRY(parse_size(options.memory));
+  config.serial = TRY(parse_serial(options.serial));
+  if (!options.timeout.empty()) config.timeout = TRY(parse_timeout(options.timeout));
+  TRY(validate(config));
+  return config;
+}
+
+int run(const MachineConfig& config) {
+  // A reader of our output that goes away is an error of a write, not a death
+  // with a raw terminal left behind.
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto machine = build(config);
+  if (!machine) {
+    say(machine.error().text());
+    return exit_code(machine.error());
+  }
+  const auto outcome = run_on_terminal(**machine, config.serial);
+  if (!outcome) {
+    say(outcome.error().text());
+    return exit_code(outcome.error());
+  }
+  if (const std::string text = describe(*outcome); !text.empty()) say(text);
+  return exit_code(*outcome);
+}
+
+}  // namespace minikvm::cli

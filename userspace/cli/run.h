@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// `minikvm run`.
+#pragma once
+
+#include <string>
+
+#include "machine/config.h"
+
+namespace minikvm::cli {
+
+// The options as they were typed.
+struct RunOptions {
+  std::string kernel, initrd, parameters;
+  bool bare_command_line = false;
+  std::string flat{};  // "16", "64" or nothing
+  std::string memory = "256M";
+  std::string device = "/dev/minikvm";
+  std::string serial = "stdio";
+  std::string timeout{};
+};
+
+// What a Linux guest needs to be told about this machine: where its console is,
+// and that a panic shall end it (as a reset) rather than hang it.
+inline constexpr char kDefaultCommandLine[] = "console=ttyS0 panic=-1";
+
+// Errors here are usage errors.
+Result<MachineConfig> to_config(const RunOptions& options);
+
+// Runs the guest to its end; returns the exit code.
+int run(const MachineConfig& config);
+
+}  // namespace minikvm::cli
