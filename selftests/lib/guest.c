@@ -247,16 +247,15 @@ u32 guest_run(struct vcpu *v)
 	return run->exit_reason;
 }
 
-struct outcome guest_try(struct guest *g, const void *insn, size_t len, const struct kvm_regs *in)
+/* `last` ends the run: what follows the instruction, and where handlers return to. */
+static struct outcome try_insn(struct guest *g, const void *insn, size_t len,
+			       struct kvm_regs regs, const void *last, size_t last_len)
 {
-	struct kvm_regs regs = in ? *in : (struct kvm_regs){ 0 };
 	struct outcome out;
-	static const u8 hlt = 0xf4;
 
 	guest_code(g, insn, len);
-	memcpy(g->vm.ram + GUEST_CODE + len, &hlt, 1);
+	memcpy(g->vm.ram + GUEST_CODE + len, last, last_len);
 	regs.rip = GUEST_CODE;
-	regs.rsp = GUEST_STACK;
 	regs.r15 = GUEST_CODE + len;
 	regs.rflags |= RFLAGS_FIXED;
 	set_regs(&g->cpu, &regs);
@@ -267,4 +266,30 @@ struct outcome guest_try(struct guest *g, const void *insn, size_t len, const st
 	out.error = traps(g)->error;
 	out.regs = get_regs(&g->cpu);
 	return out;
+}
+
+struct outcome guest_try(struct guest *g, const void *insn, size_t len, const struct kvm_regs *in)
+{
+	static const u8 hlt[] = { 0xf4 };
+	struct kvm_regs regs = in ? *in : (struct kvm_regs){ 0 };
+
+	regs.rsp = GUEST_STACK;
+	return try_insn(g, insn, len, regs, hlt, sizeof(hlt));
+}
+
+struct outcome guest_try_user(struct guest *g, const void *insn, size_t len,
+			      const struct kvm_regs *in)
+{
+	static const u8 mov_al_r14[] = { 0x41, 0x88, 0x06 };	/* mov %al, (%r14) */
+	struct kvm_regs regs = in ? *in : (struct kvm_regs){ 0 };
+	struct kvm_sregs s = get_sregs(&g->cpu);
+
+	s.cs = flat_code(GUEST_UCS, true);
+	s.ss = flat_data();
+	s.ss.selector = GUEST_UDS;
+	s.cs.dpl = s.ss.dpl = 3;
+	set_sregs(&g->cpu, &s);
+	regs.rsp = GUEST_STACK - 0x1000;
+	regs.r14 = GUEST_MMIO;
+	return try_insn(g, insn, len, regs, mov_al_r14, sizeof(mov_al_r14));
 }

@@ -83,7 +83,7 @@ struct outcome {
  * is assembled in this program, so it must not depend on its address.
  */
 #define GUEST(name, bits, text)						\
-	asm(".pushsection .rodata\n.code" #bits "\n" #name ":\n" text	\
+	asm(".pushsection .rodata\n.balign 16\n.code" #bits "\n" #name ":\n" text \
 	    "\n" #name "_end:\n.code64\n.popsection\n");		\
 	extern const u8 name[], name##_end[]
 #define ARG(x)		ARG_(x)		/* a number from layout.h in a GUEST() text */
@@ -120,5 +120,10 @@ volatile struct trap_log *traps(struct guest *g);
 /* Run one instruction in 64-bit kernel mode with these registers (RIP, RSP, R15 are ours). */
 struct outcome guest_try(struct guest *g, const void *insn, size_t len, const struct kvm_regs *in);
 #define TRY(g, name, in) guest_try(g, name, name##_end - name, in)
+
+/* The same at CPL 3; the exit is KVM_EXIT_MMIO (R14 is ours, too). Leaves user segments. */
+struct outcome guest_try_user(struct guest *g, const void *insn, size_t len,
+			      const struct kvm_regs *in);
+#define TRY_USER(g, name, in) guest_try_user(g, name, name##_end - name, in)
 
 #endif

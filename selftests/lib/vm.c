@@ -49,6 +49,14 @@ bool cpu_is_amd(void)
 	return b == signature_AMD_ebx;
 }
 
+bool on_tcg(void)
+{
+	unsigned int a, b, c, d;
+
+	__cpuid(0x40000000, a, b, c, d);	/* "TCGTCGTCGTCG" */
+	return !memcmp(&b, "TCGT", 4);
+}
+
 /* Without the device there is nothing to test: the whole program skips. */
 __attribute__((constructor)) static void require_device(void)
 {

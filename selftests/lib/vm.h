@@ -56,6 +56,7 @@ __attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);
 const char *device_path(void);		/* $MINIKVM_DEVICE, or /dev/minikvm */
 bool on_stock_kvm(void);		/* the device under test is KVM itself */
 bool cpu_is_amd(void);
+bool on_tcg(void);			/* the host's CPU is QEMU's TCG */
 int open_device(void);
 int cap(int fd, long which);		/* KVM_CHECK_EXTENSION */
 
