@@ -213,6 +213,9 @@ TEST_F(FourLevel, SmapKeepsSupervisorOutOfUserDataUnlessAc) {
   expect_fault(kLinear, kWrite, MKVM_PF_PRESENT | MKVM_PF_WRITE);
   paging_.ac = true;
   expect_gpa(kLinear, kRead, kPage | 0xabc);
+  paging_.ac = false;
+  pde() &= ~kU;
+  expect_gpa(kLinear, kRead, kPage | 0xabc);
 }
 
 TEST_F(FourLevel, SmapDoesNotConcernUsers) {
