@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Two hypervisors on one machine: the second is refused, and told why. Needs kvm_intel for modprobe.
+. ./tap.sh
+
+modprobe kvm_intel || skip_all "no kvm_intel in this host"
+
+check "KVM holds a VM" hold_start /dev/kvm vm
+forget_log
+refused "insmod while a KVM VM exists" insmod "$module"
+check "insmod says busy" grep -qi busy /tmp/refused
+check "the log says who has it and what to do" log_says "minikvm: .*in use by KVM.*modprobe -r"
+hold_stop
+
+# Loaded and idle: KVM on 6.1 has its place among the hotplug states, on 6.12 VMX itself.
+refused "insmod while kvm_intel is loaded" insmod "$module"
+check "unload KVM" modprobe -r kvm_intel
+check "insmod without KVM" insmod "$module"
+check "a VM of ours" hold_start /dev/minikvm vcpu
+
+# From 6.12 on the kernel warns when KVM tries, before it refuses: leave that alone.
+case $(uname -r) in
+6.1.*)
+	refused "kvm_intel while we have VMX" modprobe kvm_intel
+	check "our guest is not disturbed" kill -0 "$holder"
+	;;
+esac
+hold_stop
+check "rmmod" rmmod minikvm
+check "then KVM loads" modprobe kvm_intel
+check "and runs a guest" hold_start /dev/kvm run
+check "which counts" guest_runs
+hold_stop
+modprobe -r kvm_intel
+done_testing

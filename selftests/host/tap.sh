@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For the scripts in this directory, which run in a test host beside minikvm.ko and hold, as root.
+# shellcheck shell=sh
+
+module=${MINIKVM_MODULE:-./minikvm.ko}
+count=0
+failures=0
+
+ok() {
+	count=$((count + 1))
+	echo "ok $count - $*"
+}
+
+not_ok() {
+	count=$((count + 1))
+	failures=$((failures + 1))
+	echo "not ok $count - $*"
+}
+
+# check NAME COMMAND...: one test, passed if the command succeeds.
+check() {
+	name=$1
+	shift
+	if "$@"; then ok "$name"; else not_ok "$name"; fi
+}
+
+# refused NAME COMMAND...: one test, passed if the command fails.
+refused() {
+	name=$1
+	shift
+	if "$@" 2>/tmp/refused; then not_ok "$name"; else ok "$name"; fi
+}
+
+done_testing() {
+	echo "1..$count"
+	[ "$failures" -eq 0 ]
+	exit
+}
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+
+is_loaded() { grep -q "^$1 " /proc/modules; }
+
+# The kernel log since the last call of forget_log has a line with this pattern.
+forget_log() { dmesg -c >/dev/null; }
+log_says() { dmesg | grep -q -- "$1"; }
+
+# hold_start DEVICE LEVEL: ./hold in the background, as $holder, ready when this returns.
+hold_start() {
+	rm -f /tmp/held
+	./hold "$@" >/tmp/held &
+	holder=$!
+	waited=0
+	until grep -q held /tmp/held; do
+		kill -0 "$holder" 2>/dev/null && [ $waited -lt 100 ] || return 1
+		waited=$((waited + 1))
+		usleep 50000
+	done
+}
+
+hold_stop() {
+	kill -9 "$holder" 2>/dev/null
+	wait "$holder" 2>/dev/null
+	true
+}
+
+guest_count() { hexdump -s 256 -n 4 -e '1/4 "%u"' /tmp/hold.mem; }
+
+# The guest of `hold ... run` executes instructions.
+guest_runs() {
+	before=$(guest_count)
+	usleep 100000
+	[ "$(guest_count)" != "$before" ]
+}
