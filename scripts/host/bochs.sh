@@ -40,7 +40,7 @@ prepare_emulator() {
 	cpu: model=corei7_skylake_x, count=$cpus, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 	memory: guest=$memory, host=$memory
 	clock: sync=none
-	romimage: file=/usr/share/bochs/BIOS-bochs-latest
+	romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 	vgaromimage: file=/usr/share/vgabios/vgabios.bin
 	ata0-master: type=cdrom, path=$tmp/cd.iso, status=inserted
 	boot: cdrom
