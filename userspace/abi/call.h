@@ -2,12 +2,12 @@
 // The only place where the VMM calls ioctl(2).
 #pragma once
 
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 
 #include <string>
 #include <type_traits>
 
+#include "abi/kvm.h"
 #include "base/fd.h"
 
 namespace minikvm::abi {

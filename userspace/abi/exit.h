@@ -3,13 +3,13 @@
 // in struct kvm_run.
 #pragma once
 
-#include <linux/kvm.h>
-
 #include <cstdint>
 #include <span>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "abi/kvm.h"
 
 namespace minikvm::abi {
 

@@ -9,6 +9,7 @@
 
 #include "abi/call.h"
 #include "abi/exit.h"
+#include "abi/kvm.h"
 #include "uapi/minikvm.h"
 
 namespace minikvm::abi {

@@ -2,8 +2,7 @@
 // The state of the first vCPU at its first instruction.
 #pragma once
 
-#include <linux/kvm.h>
-
+#include "abi/kvm.h"
 #include "memory/guest_memory.h"
 
 namespace minikvm::boot {

@@ -3,11 +3,11 @@
 // has not got, plus what only the VMM knows.
 #pragma once
 
-#include <linux/kvm.h>
-
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "abi/kvm.h"
 
 namespace minikvm {
 
