@@ -142,6 +142,8 @@ static void apply_policy(u32 leaf, u32 regs[4], const struct mkvm_cpuid_policy *
 	switch (leaf) {
 	case FEATURES:
 		regs[MKVM_ECX] |= F1C_HYPERVISOR;
+		if (!policy->xcr0)
+			regs[MKVM_ECX] &= ~F1C_XSAVE;
 		if (policy->irqchip)
 			regs[MKVM_ECX] |= F1C_X2APIC | F1C_TSC_DEADLINE;
 		else
