@@ -6,7 +6,9 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034  # for the scripts that source this file
 kernels=$top/build/kernels
 
-say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+# On a terminal in raw mode a line does not return to its start by itself.
+newline=$'\n'
+say() { printf '%s: %s%s' "${0##*/}" "$*" "$newline" >&2; }
 
 die() {
 	say "$*"

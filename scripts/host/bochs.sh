@@ -25,7 +25,7 @@ make_cd() {
 
 console_port() {
 	if [ -n "$interactive" ]; then
-		echo "mode=term, dev=$(tty)"
+		echo "mode=term, dev=/dev/tty"
 	else
 		echo "mode=file, dev=$tmp/console"
 	fi

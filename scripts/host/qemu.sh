@@ -13,6 +13,7 @@ prepare_emulator() {
 	[ -z "$icount" ] || emulator_command+=(-icount "shift=0,sleep=off")
 	if [ -n "$interactive" ]; then
 		emulator_command+=(-chardev "stdio,id=console,signal=off,logfile=$tmp/console.log" -serial chardev:console)
+		exec 5>&1
 	else
 		emulator_command+=(-serial "file:$tmp/console")
 	fi
