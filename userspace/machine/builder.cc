@@ -12,6 +12,8 @@
 namespace minikvm {
 namespace {
 
+constexpr uint64_t kApicBaseEnable = 1 << 11;  // SDM vol. 3, "Local APIC Status and Location"
+
 Result<abi::Vm> create_vm(const abi::System& system, const GuestMemory& ram) {
   abi::Vm vm = TRY(system.create_vm());
   // Without unrestricted guest, VT-x needs room for these; others ignore it.
@@ -37,6 +39,8 @@ Result<abi::Vcpu> create_vcpu(const abi::System& system, const abi::Vm& vm,
   kvm_regs regs = TRY(vcpu.regs());
   kvm_sregs sregs = TRY(vcpu.sregs());
   boot::apply(entry, regs, sregs);
+  // KVM shows the APIC in CPUID as long as this says that it is enabled.
+  sregs.apic_base &= ~kApicBaseEnable;
   TRY(vcpu.set_sregs(sregs));
   TRY(vcpu.set_regs(regs));
   return vcpu;

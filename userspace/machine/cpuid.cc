@@ -23,6 +23,7 @@ enum Leaf : uint32_t {
   kKvmFeatures = 0x40000001,
   kExtendedFeatures = 0x80000001,
 };
+constexpr uint32_t kEcxHypervisor = 1u << 31;
 constexpr uint32_t kEcxX2Apic = 1u << 21, kEcxTscDeadline = 1u << 24;
 constexpr uint32_t kEdxApic = 1u << 9, kEdxHyperThreading = 1u << 28;
 constexpr uint32_t kExtendedEcxApicSpace = 1u << 3;
@@ -40,11 +41,15 @@ bool needs_apic(uint32_t leaf) {
 
 bool replaced(uint32_t leaf) { return leaf == kTscFrequency || leaf == kCpuFrequency; }
 
-void hide_apic(kvm_cpuid_entry2& entry) {
+void adjust(kvm_cpuid_entry2& entry) {
   switch (entry.function) {
+    case kVendor:
+      entry.eax = std::max<uint32_t>(entry.eax, kCpuFrequency);
+      break;
     case kFeatures:
       entry.ebx = (entry.ebx & ~kApicIdAndCount) | 1 << 16;  // APIC ID 0, one CPU
       entry.ecx &= ~(kEcxX2Apic | kEcxTscDeadline);
+      entry.ecx |= kEcxHypervisor;  // KVM leaves it to the VMM to say so
       entry.edx &= ~(kEdxApic | kEdxHyperThreading);
       break;
     case kKvmFeatures:
@@ -85,8 +90,7 @@ std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supp
   std::vector<kvm_cpuid_entry2> guest;
   for (kvm_cpuid_entry2 entry : supported) {
     if (needs_apic(entry.function) || replaced(entry.function)) continue;
-    hide_apic(entry);
-    if (entry.function == kVendor) entry.eax = std::max<uint32_t>(entry.eax, kCpuFrequency);
+    adjust(entry);
     guest.push_back(entry);
   }
   guest.push_back(tsc_frequency(tsc_khz));
