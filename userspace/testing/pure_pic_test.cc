@@ -392,10 +392,18 @@ TEST_F(Pic, RandomAccessKeepsTheStateValid) {
     const bool before = intr();
     uint32_t effects = 0;
     switch (next() % 4) {
-      case 0: effects = out(kPorts[next() % 6], next()); break;
-      case 1: in(kPorts[next() % 6]), effects = effects_; break;
-      case 2: effects = irq(next() % 16, next() & 1); break;
-      case 3: ack(), effects = effects_; break;
+      case 0:
+        effects = out(kPorts[next() % 6], next());
+        break;
+      case 1:
+        in(kPorts[next() % 6]), effects = effects_;
+        break;
+      case 2:
+        effects = irq(next() % 16, next() & 1);
+        break;
+      case 3:
+        ack(), effects = effects_;
+        break;
     }
     ASSERT_TRUE(mkvm_pic_valid(&pic_));
     ASSERT_EQ(effects == MKVM_PIC_OUTPUT, before != intr());

@@ -410,11 +410,21 @@ TEST_F(Pit, RandomAccessKeepsTheStateValid) {
   for (int i = 0; i < 100000; ++i) {
     now_ += random();
     switch (random() % 5) {
-      case 0: out(random() % 4, random()); break;
-      case 1: in(random() % 4); break;
-      case 2: mkvm_pit_write_speaker(&pit_, random(), now_); break;
-      case 3: collect(); break;
-      case 4: ASSERT_GT(next(), now_); break;
+      case 0:
+        out(random() % 4, random());
+        break;
+      case 1:
+        in(random() % 4);
+        break;
+      case 2:
+        mkvm_pit_write_speaker(&pit_, random(), now_);
+        break;
+      case 3:
+        collect();
+        break;
+      case 4:
+        ASSERT_GT(next(), now_);
+        break;
     }
     ASSERT_TRUE(mkvm_pit_valid(&pit_));
   }
