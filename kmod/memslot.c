@@ -105,14 +105,18 @@ static int read_some(struct mkvm_vm *vm, u64 gpa, void *data, size_t *len)
 {
 	const void __user *from = guest_to_user(vm, gpa, len);
 
-	return from && !copy_from_user(data, from, *len) ? 0 : -EFAULT;
+	if (!from)
+		return -ENXIO;
+	return copy_from_user(data, from, *len) ? -EFAULT : 0;
 }
 
 static int write_some(struct mkvm_vm *vm, u64 gpa, const void *data, size_t *len)
 {
 	void __user *to = guest_to_user(vm, gpa, len);
 
-	return to && !copy_to_user(to, data, *len) ? 0 : -EFAULT;
+	if (!to)
+		return -ENXIO;
+	return copy_to_user(to, data, *len) ? -EFAULT : 0;
 }
 
 int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len)
@@ -166,7 +170,7 @@ int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size)
 	int idx = srcu_read_lock(&vm->srcu);
 	size_t len = size;
 	const void __user *at = guest_to_user(vm, gpa, &len);
-	int ret = -EFAULT;
+	int ret = -ENXIO;
 
 	if (at && len == size)
 		ret = get_entry(at, value, size);
@@ -189,7 +193,7 @@ int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size)
 	int idx = srcu_read_lock(&vm->srcu);
 	size_t len = size;
 	void __user *at = guest_to_user(vm, gpa, &len);
-	int ret = -EFAULT;
+	int ret = -ENXIO;
 
 	if (at && len == size && access_ok(at, size))
 		ret = cmpxchg_user(at, old, next, size);

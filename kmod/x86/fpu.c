@@ -34,7 +34,8 @@ struct mkvm_fpu {
 	u8 extended[4096 - XSAVE_LEGACY_SIZE - XSAVE_HEADER_SIZE];
 } __aligned(64);
 
-static u64 features __ro_after_init;	/* XCR0 bits that guests may have */
+/* XCR0 bits that guests may have; 0: no XSAVE, the guest has x87 and SSE only. */
+static u64 features __ro_after_init;
 
 u64 mkvm_fpu_features(void)
 {
@@ -57,10 +58,9 @@ int mkvm_fpu_setup(void)
 	unsigned int i;
 
 	BUILD_BUG_ON(sizeof(struct mkvm_fpu) != sizeof(struct kvm_xsave));
-	if (!boot_cpu_has(X86_FEATURE_OSXSAVE)) {
-		pr_err("the CPU or the kernel lacks XSAVE: not loaded\n");
-		return -EOPNOTSUPP;
-	}
+	/* The kernel turns XSAVE off where it distrusts its layout, as in some emulators. */
+	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
+		return 0;
 	features = xgetbv(XCR_XFEATURE_ENABLED_MASK) &
 		   (MKVM_XCR0_X87 | MKVM_XCR0_SSE | MKVM_XCR0_AVX | MKVM_XCR0_AVX512);
 	for (i = 0; i < 8; i++)
@@ -91,17 +91,27 @@ void mkvm_fpu_free(struct mkvm_vcpu *v)
 void mkvm_fpu_load(struct mkvm_vcpu *v)
 {
 	kernel_fpu_begin();
-	asm volatile("xrstor64 %0" : : "m" (*v->fpu), "a" ((u32)features), "d" (0) : "memory");
+	if (features)
+		asm volatile("xrstor64 %0" : : "m" (*v->fpu), "a" ((u32)features), "d" (0)
+			     : "memory");
+	else
+		asm volatile("fxrstor64 %0" : : "m" (*v->fpu) : "memory");
 }
 
 void mkvm_fpu_put(struct mkvm_vcpu *v)
 {
-	asm volatile("xsave64 %0" : "+m" (*v->fpu) : "a" ((u32)features), "d" (0) : "memory");
+	if (features)
+		asm volatile("xsave64 %0" : "+m" (*v->fpu) : "a" ((u32)features), "d" (0)
+			     : "memory");
+	else
+		asm volatile("fxsave64 %0" : "+m" (*v->fpu) : : "memory");
 	kernel_fpu_end();
 }
 
 void mkvm_xcr0_load(struct mkvm_vcpu *v)
 {
+	if (!features)
+		return;
 	v->host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	if (v->host_xcr0 != v->xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
@@ -110,6 +120,8 @@ void mkvm_xcr0_load(struct mkvm_vcpu *v)
 
 void mkvm_xcr0_put(struct mkvm_vcpu *v)
 {
+	if (!features)
+		return;
 	v->xcr0_loaded = false;
 	if (v->host_xcr0 != v->xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->host_xcr0);
@@ -117,7 +129,7 @@ void mkvm_xcr0_put(struct mkvm_vcpu *v)
 
 int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value)
 {
-	if (index != XCR_XFEATURE_ENABLED_MASK || !mkvm_xcr0_valid(value, &v->guest_cpu))
+	if (!features || index != XCR_XFEATURE_ENABLED_MASK || !mkvm_xcr0_valid(value, &v->guest_cpu))
 		return 1;
 	v->xcr0 = value;
 	if (v->xcr0_loaded)

@@ -25,7 +25,7 @@ int mkvm_translate(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 
 		   u32 access, u64 *gpa);
 /*
  * At most one page long, may cross a page boundary. Nothing is copied unless
- * all of it is accessible. -ENXIO: some of it is not memory.
+ * all of it is accessible. -ENXIO: some of it is no memory.
  */
 int mkvm_read_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
 		     void *data, u32 len, u32 access);

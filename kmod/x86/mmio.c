@@ -2,7 +2,10 @@
 /*
  * An access to guest physical memory that no slot holds: the instruction is
  * fetched and decoded, userspace does the access as KVM_EXIT_MMIO, and the
- * instruction ends at the next KVM_RUN.
+ * instruction ends at the next KVM_RUN. pure/insn.c says which instructions.
+ *
+ * An operand that crosses a page boundary is two accesses, and one of the two
+ * may be to memory.
  */
 #define pr_fmt(fmt) "minikvm: " fmt
 
@@ -11,10 +14,232 @@
 #include "x86/guest.h"
 #include "x86/x86.h"
 
+/* ---- the instruction ---- */
+
+struct fetched {
+	u8 bytes[MKVM_INSN_MAX_LEN];
+	u32 len;
+};
+
+/* Fetch until there are len bytes. MKVM_FAULTED: the guest cannot fetch them either. */
+static int fetch(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, struct fetched *f,
+		 u32 len)
+{
+	u32 more = len - f->len;
+	u64 linear;
+	int ret;
+
+	if (!mkvm_linear(c, MKVM_SEG_CS, c->rip + f->len, more, MKVM_ACCESS_EXEC, &linear)) {
+		mkvm_queue_segment_fault(v, MKVM_SEG_CS);
+		return MKVM_FAULTED;
+	}
+	ret = mkvm_read_linear(v, c, linear, f->bytes + f->len, more, MKVM_ACCESS_EXEC);
+	if (!ret)
+		f->len = len;
+	return ret;
+}
+
+static enum mkvm_insn_mode insn_mode(const struct mkvm_guest_context *c)
+{
+	if (mkvm_is_64bit(c))
+		return MKVM_INSN_64;
+	return c->seg[MKVM_SEG_CS].db ? MKVM_INSN_32 : MKVM_INSN_16;
+}
+
+/* How many bytes there are to fetch at once: in this page, within the segment. */
+static u32 fetch_ahead(const struct mkvm_guest_context *c)
+{
+	u64 base = mkvm_is_64bit(c) ? 0 : c->seg[MKVM_SEG_CS].base;
+	u32 len = min_t(u32, MKVM_INSN_MAX_LEN, PAGE_SIZE - offset_in_page(base + c->rip));
+
+	if (!mkvm_is_64bit(c) && c->rip < c->seg[MKVM_SEG_CS].limit)
+		len = min_t(u64, len, c->seg[MKVM_SEG_CS].limit - c->rip + 1);
+	return len;
+}
+
+/* Then one byte more until it is an instruction: no fault for what it does not reach. */
+static int fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			    struct fetched *f)
+{
+	u32 want = fetch_ahead(c);
+	enum mkvm_insn_status status;
+	int ret;
+
+	for (;; want++) {
+		ret = fetch(v, c, f, want);
+		if (ret)
+			return ret;
+		status = mkvm_insn_decode(f->bytes, f->len, insn_mode(c), &v->mmio.insn);
+		if (status == MKVM_INSN_OK)
+			return 0;
+		if (status != MKVM_INSN_TRUNCATED || want >= MKVM_INSN_MAX_LEN)
+			return -ENXIO;
+	}
+}
+
+/* ---- its memory operand ---- */
+
+static u64 operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			  const struct mkvm_insn *insn)
+{
+	u64 offset = insn->disp;
+
+	if (insn->rip_relative)
+		offset += c->rip + insn->len;
+	if (insn->base != MKVM_INSN_NO_REG)
+		offset += v->regs[insn->base & 15];
+	if (insn->index != MKVM_INSN_NO_REG)
+		offset += v->regs[insn->index & 15] << insn->scale;
+	return insn->addr_size == 8 ? offset : offset & (BIT_ULL(8 * insn->addr_size) - 1);
+}
+
+static int locate_operand(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+{
+	const struct mkvm_insn *insn = &v->mmio.insn;
+	u32 access = insn->write ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ;
+	u64 linear;
+	int ret;
+
+	if (!mkvm_linear(c, insn->seg, operand_offset(v, c, insn), insn->mem_size, access,
+			 &linear)) {
+		mkvm_queue_segment_fault(v, insn->seg);
+		return MKVM_FAULTED;
+	}
+	v->mmio.done = 0;
+	v->mmio.split = min_t(u32, insn->mem_size, PAGE_SIZE - offset_in_page(linear));
+	ret = mkvm_translate(v, c, linear, access, &v->mmio.gpa[0]);
+	if (!ret && v->mmio.split < insn->mem_size)
+		ret = mkvm_translate(v, c, linear + v->mmio.split, access, &v->mmio.gpa[1]);
+	return ret;
+}
+
+/* ---- its register operand ---- */
+
+static void read_source(struct mkvm_vcpu *v)
+{
+	const struct mkvm_insn *insn = &v->mmio.insn;
+	u64 value = insn->has_imm ? insn->imm : v->regs[insn->reg & 15];
+
+	if (insn->high_byte)
+		value >>= 8;
+	memcpy(v->mmio.data, &value, sizeof(value));
+}
+
+static u64 extend(u64 value, const struct mkvm_insn *insn)
+{
+	u32 unused = 64 - 8 * insn->mem_size;
+
+	if (insn->sign_extend)
+		return (u64)((s64)(value << unused) >> unused);
+	return value << unused >> unused;
+}
+
+static void write_destination(struct mkvm_vcpu *v)
+{
+	const struct mkvm_insn *insn = &v->mmio.insn;
+	enum mkvm_reg reg = insn->reg & 15;
+	unsigned long old = v->regs[reg];
+	u64 value;
+
+	memcpy(&value, v->mmio.data, sizeof(value));
+	value = extend(value, insn);
+	if (insn->high_byte)
+		mkvm_write_reg(v, reg, (old & ~0xff00ul) | value << 8);
+	else
+		mkvm_write_reg(v, reg, mkvm_merge_reg(old, value, insn->reg_size));
+}
+
+/* ---- the access ---- */
+
+static u64 part_gpa(const struct mkvm_vcpu *v)
+{
+	return v->mmio.gpa[v->mmio.done ? 1 : 0];
+}
+
+static u32 part_len(const struct mkvm_vcpu *v)
+{
+	return v->mmio.done ? v->mmio.insn.mem_size - v->mmio.split : v->mmio.split;
+}
+
+static int access_memory(struct mkvm_vcpu *v)
+{
+	u8 *data = v->mmio.data + v->mmio.done;
+
+	if (v->mmio.insn.write)
+		return mkvm_write_guest(v->vm, part_gpa(v), data, part_len(v));
+	return mkvm_read_guest(v->vm, part_gpa(v), data, part_len(v));
+}
+
+static int complete_mmio(struct mkvm_vcpu *v);
+
+static int exit_to_user(struct mkvm_vcpu *v)
+{
+	struct kvm_run *run = v->run;
+
+	v->complete = complete_mmio;
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = part_gpa(v);
+	run->mmio.len = part_len(v);
+	run->mmio.is_write = v->mmio.insn.write;
+	memcpy(run->mmio.data, v->mmio.data + v->mmio.done, part_len(v));
+	return MKVM_TO_USER;
+}
+
+static int do_rest(struct mkvm_vcpu *v)
+{
+	const struct mkvm_insn *insn = &v->mmio.insn;
+	int ret;
+
+	while (v->mmio.done < insn->mem_size) {
+		ret = access_memory(v);
+		if (ret == -ENXIO)
+			return exit_to_user(v);
+		if (ret)
+			return ret;
+		v->mmio.done += part_len(v);
+	}
+	if (!insn->write)
+		write_destination(v);
+	v->skip_len = insn->len;
+	return MKVM_RESUME;
+}
+
+/* kvm_run is userspace's: only the data is taken from there. */
+static int complete_mmio(struct mkvm_vcpu *v)
+{
+	if (!v->mmio.insn.write)
+		memcpy(v->mmio.data + v->mmio.done, v->run->mmio.data, part_len(v));
+	v->mmio.done += part_len(v);
+	return do_rest(v);
+}
+
+/* An IDT, a GDT, a TSS or a stack outside of memory: nothing that RIP tells of. */
+static int delivery_failed(struct mkvm_vcpu *v)
+{
+	v->run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	v->run->internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
+	v->run->internal.ndata = 1;
+	v->run->internal.data[0] = v->fault.gpa;
+	return MKVM_TO_USER;
+}
+
 int mkvm_mmio(struct mkvm_vcpu *v)
 {
 	struct mkvm_guest_context c;
+	struct fetched f = {};
+	int ret;
 
+	if (v->exception.valid || v->irq.valid || v->nmi_injected)
+		return delivery_failed(v);
 	mkvm_take_context(v, &c);
-	return mkvm_emulation_failed(v, &c, NULL, 0);
+	ret = fetch_and_decode(v, &c, &f);
+	if (ret == -ENXIO)
+		return mkvm_emulation_failed(v, &c, f.bytes, f.len);
+	if (!ret)
+		ret = locate_operand(v, &c);
+	if (ret)
+		return ret < 0 ? ret : MKVM_RESUME;
+	if (v->mmio.insn.write)
+		read_source(v);
+	return do_rest(v);
 }

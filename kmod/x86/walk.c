@@ -118,11 +118,10 @@ int mkvm_read_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u6
 
 	if (ret)
 		return ret;
-	if (mkvm_read_guest(v->vm, s.gpa[0], data, s.len[0]))
-		return -ENXIO;
-	if (s.len[1] && mkvm_read_guest(v->vm, s.gpa[1], data + s.len[0], s.len[1]))
-		return -ENXIO;
-	return 0;
+	ret = mkvm_read_guest(v->vm, s.gpa[0], data, s.len[0]);
+	if (!ret && s.len[1])
+		ret = mkvm_read_guest(v->vm, s.gpa[1], data + s.len[0], s.len[1]);
+	return ret;
 }
 
 int mkvm_write_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
@@ -133,11 +132,10 @@ int mkvm_write_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u
 
 	if (ret)
 		return ret;
-	if (mkvm_write_guest(v->vm, s.gpa[0], data, s.len[0]))
-		return -ENXIO;
-	if (s.len[1] && mkvm_write_guest(v->vm, s.gpa[1], data + s.len[0], s.len[1]))
-		return -ENXIO;
-	return 0;
+	ret = mkvm_write_guest(v->vm, s.gpa[0], data, s.len[0]);
+	if (!ret && s.len[1])
+		ret = mkvm_write_guest(v->vm, s.gpa[1], data + s.len[0], s.len[1]);
+	return ret;
 }
 
 int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
