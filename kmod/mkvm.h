@@ -26,6 +26,7 @@
 #include "host/compat.h"
 #include "pure/access.h"
 #include "pure/cpuid.h"
+#include "pure/insn.h"
 #include "pure/msr.h"
 #include "pure/slots.h"
 
@@ -57,7 +58,7 @@ int mkvm_set_memory_region(struct mkvm_vm *vm,
 			   const struct kvm_userspace_memory_region *region);
 /*
  * Copy between the kernel and guest memory through the slots; may sleep, may
- * cross pages and slots. -EFAULT where there is no slot or no memory behind it.
+ * cross pages and slots. -ENXIO: there is no slot; -EFAULT: no memory behind it.
  */
 int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len);
 int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len);
@@ -208,11 +209,11 @@ struct mkvm_vcpu {
 		u64 value;
 	} cr;				/* [v] for mkvm_write_cr */
 	struct {
-		u64 gpa;
-		u8 len;			/* bytes asked of userspace: 1..8 */
-		u8 done;		/* of an access that crosses a page: bytes already had */
-		u8 data[16];
-		u8 insn[32];		/* x86/mmio.c's decoded instruction */
+		struct mkvm_insn insn;
+		u64 gpa[2];		/* of the operand, and of its part on the next page */
+		u8 split;		/* bytes before that part */
+		u8 done;		/* bytes already had */
+		u8 data[8];
 	} mmio;
 
 	/* Architectural state that no hardware area holds. */
