@@ -100,11 +100,13 @@ void mkvm_fpu_load(struct mkvm_vcpu *v)
 
 void mkvm_fpu_put(struct mkvm_vcpu *v)
 {
-	if (features)
+	if (features) {
 		asm volatile("xsave64 %0" : "+m" (*v->fpu) : "a" ((u32)features), "d" (0)
 			     : "memory");
-	else
+	} else {
 		asm volatile("fxsave64 %0" : "+m" (*v->fpu) : : "memory");
+		v->fpu->xstate_bv = MKVM_XCR0_X87 | MKVM_XCR0_SSE;
+	}
 	kernel_fpu_end();
 }
 
@@ -183,7 +185,9 @@ void mkvm_get_xsave(struct mkvm_vcpu *v, struct kvm_xsave *xsave)
 /* SDM vol. 1, "Operation of XRSTOR": each of these would be a #GP in the host. */
 static bool xsave_valid(const struct mkvm_fpu *area)
 {
-	return !(area->xstate_bv & ~features) && !area->xcomp_bv &&
+	u64 known = features | MKVM_XCR0_X87 | MKVM_XCR0_SSE;
+
+	return !(area->xstate_bv & ~known) && !area->xcomp_bv &&
 	       !memchr_inv(area->header_reserved, 0, sizeof(area->header_reserved)) &&
 	       !(area->mxcsr & ~MXCSR_MASK);
 }
