@@ -7,8 +7,6 @@
  * An operand that crosses a page boundary is two accesses, and one of the two
  * may be to memory.
  */
-#define pr_fmt(fmt) "minikvm: " fmt
-
 #include <linux/mm.h>
 
 #include "x86/guest.h"
