@@ -18,7 +18,7 @@ int vmx_dump(struct mkvm_vcpu *v, struct mkvm_vmx_caps *caps, struct mkvm_vmcs_f
 
 	*caps = vmx_host.caps;
 	for (i = 0; i < mkvm_vmcs_nr_fields; i++) {
-		info = &mkvm_vmcs_field_table[i];
+		info = &mkvm_vmcs_fields[i];
 		if (nr == max || !vmcs_try_read(info->encoding, &value))
 			continue;
 		fields[nr++] = (struct mkvm_vmcs_field){

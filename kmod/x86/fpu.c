@@ -59,7 +59,7 @@ int mkvm_fpu_setup(void)
 
 	BUILD_BUG_ON(sizeof(struct mkvm_fpu) != sizeof(struct kvm_xsave));
 	/* The kernel turns XSAVE off where it distrusts its layout, as in some emulators. */
-	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
+	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return 0;
 	features = xgetbv(XCR_XFEATURE_ENABLED_MASK) &
 		   (MKVM_XCR0_X87 | MKVM_XCR0_SSE | MKVM_XCR0_AVX | MKVM_XCR0_AVX512);
