@@ -526,6 +526,8 @@ TEST_F(insn, xsetbv)
 	struct guest *g = &self->g;
 	struct kvm_xcrs xcrs = { 0 };
 
+	if (!host_has_xsave())
+		SKIP(return, "no XSAVE in the host");
 	if (on_tcg())
 		SKIP(return, "QEMU's TCG does not intercept XSETBV: it changes the host's XCR0");
 	s.cr4 |= X86_CR4_OSXSAVE;
@@ -543,6 +545,8 @@ TEST_F(insn, impossible_xsetbv_is_gp)
 	struct kvm_regs in = { .rcx = 1, .rax = 3 };
 
 	EXPECT_TRAP(UD_VECTOR, TRY(g, xsetbv, WITH_RAX(3)));	/* no OSXSAVE */
+	if (!host_has_xsave())
+		SKIP(return, "no XSAVE in the host");
 	s.cr4 |= X86_CR4_OSXSAVE;
 	set_sregs(&g->cpu, &s);
 	EXPECT_GP(TRY(g, xsetbv, WITH_RAX(0)));

@@ -8,17 +8,17 @@ cd "$(dirname "$0")" || exit 1
 [ $# -gt 0 ] || set -- abi vm vcpu state run exits msrs inject mem migrate fpu debug badstate
 
 log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.status"' EXIT
 passed=0 failed=0 skipped=0
 
 count() { grep -c "$1" "$log"; }
 
 for program; do
 	echo "# selftests: $program"
-	"./$program" >"$log" 2>&1
-	status=$?
 	# The harness names every test three times; the TAP line is enough.
-	grep -v -e '^#  RUN ' -e '^#  *OK  ' -e '^# Starting ' -e '^# Totals' "$log"
+	{ "./$program" 2>&1; echo $? >"$log.status"; } | tee "$log" |
+		awk '!/^# ( RUN| *OK |Starting |Totals)/ { print; fflush() }'
+	status=$(cat "$log.status")
 	skip=$(count '^ok .*# SKIP')
 	bad=$(count '^not ok ')
 	passed=$((passed + $(count '^ok ') - skip))

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define KSFT_SKIP_CODE 4
@@ -88,6 +89,20 @@ void watchdog(void)
 	alarm(seconds ? strtoul(seconds, NULL, 10) : 20);
 }
 
+static void ignore_signal(int sig)
+{
+	(void)sig;
+}
+
+void interrupt_run_after(unsigned int usec)
+{
+	struct sigaction sa = { .sa_handler = ignore_signal };	/* no SA_RESTART */
+	struct itimerval in = { .it_value = { .tv_usec = usec } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &in, NULL);
+}
+
 int open_device(void)
 {
 	int fd = open(device_path(), O_RDWR | O_CLOEXEC);
@@ -113,6 +128,15 @@ int kvm(int fd, unsigned long request, const void *arg)
 int cap(int fd, long which)
 {
 	return kvm_val(fd, KVM_CHECK_EXTENSION, which);
+}
+
+/* The kernel may have turned it off although the CPU has it: CPUID's OSXSAVE tells. */
+bool host_has_xsave(void)
+{
+	unsigned int a, b, c = 0, d;
+
+	__get_cpuid(1, &a, &b, &c, &d);
+	return c & bit_OSXSAVE;
 }
 
 void *map_anon(size_t size)

@@ -58,6 +58,7 @@ bool on_stock_kvm(void);		/* the device under test is KVM itself */
 bool cpu_is_amd(void);
 bool on_tcg(void);			/* the host's CPU is QEMU's TCG */
 int open_device(void);
+bool host_has_xsave(void);		/* and so a vCPU has XCR0 */
 int cap(int fd, long which);		/* KVM_CHECK_EXTENSION */
 
 /* ioctl() that returns -errno. */
@@ -86,5 +87,8 @@ int get_msr(struct vcpu *v, u32 index, u64 *value);
  * 20. Emulated hosts count in their own time, which may be slow.
  */
 void watchdog(void);
+
+/* A signal that makes KVM_RUN return EINTR, once, from now. Replaces the watchdog. */
+void interrupt_run_after(unsigned int usec);
 
 #endif
