@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "msr.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "vmcs_fields.h"
+
+namespace {
+
+constexpr uint64_t kNotCanonical = 0x0000800000000000;
+
+mkvm_guest_cpu full_cpu() {
+  mkvm_guest_cpu cpu = {};
+  cpu.efer_allowed = 0xd01;
+  cpu.maxphyaddr = 40;
+  cpu.maxlinaddr = 48;
+  cpu.tsc_aux = cpu.tsc_adjust = cpu.tsc_deadline = cpu.xsaves = true;
+  return cpu;
+}
+
+bool valid(uint32_t index, uint64_t value) {
+  const mkvm_guest_cpu cpu = full_cpu();
+  return mkvm_msr_valid(index, value, &cpu);
+}
+
+struct Value {
+  const char* name;
+  uint32_t index;
+  uint64_t good, bad;
+};
+
+void PrintTo(const Value& v, std::ostream* os) { *os << v.name; }
+
+class MsrValue : public ::testing::TestWithParam<Value> {};
+
+TEST_P(MsrValue, IsChecked) {
+  EXPECT_TRUE(valid(GetParam().index, GetParam().good));
+  EXPECT_FALSE(valid(GetParam().index, GetParam().bad));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Msr, MsrValue,
+    ::testing::Values(
+        Value{"Lstar", MKVM_IA32_LSTAR, 0xffffffff81000000, kNotCanonical},
+        Value{"Cstar", MKVM_IA32_CSTAR, 0, kNotCanonical},
+        Value{"FsBase", MKVM_IA32_FS_BASE, 0x7fff00000000, kNotCanonical},
+        Value{"GsBase", MKVM_IA32_GS_BASE, 0xffff888000000000, 0xffff000000000000},
+        Value{"KernelGsBase", MKVM_IA32_KERNEL_GS_BASE, 0, kNotCanonical},
+        Value{"SysenterEsp", MKVM_IA32_SYSENTER_ESP, 0x1000, kNotCanonical},
+        Value{"SysenterEip", MKVM_IA32_SYSENTER_EIP, 0x1000, kNotCanonical},
+        Value{"SysenterCs", MKVM_IA32_SYSENTER_CS, 0x10, 1ull << 32},
+        Value{"Sfmask", MKVM_IA32_SFMASK, 0x47700, 1ull << 32},
+        Value{"TscAux", MKVM_IA32_TSC_AUX, 0xffffffff, 1ull << 32},
+        Value{"EferReserved", MKVM_IA32_EFER, 0xd01, 0xd03},
+        Value{"EferSvme", MKVM_IA32_EFER, 0, 1 << 12},
+        Value{"PatTypes", MKVM_IA32_PAT, MKVM_PAT_RESET, 0x0007040600070402},
+        Value{"PatHighBits", MKVM_IA32_PAT, 0x0606060606060606, 0x8600000000000000},
+        Value{"MtrrFixedUncachedMinus", MKVM_IA32_MTRR_FIX64K_00000, 0x0606060606060606, 7},
+        Value{"MtrrFixedType", MKVM_IA32_MTRR_FIX4K_C0000 + 7, 0, 0x0300000000000000},
+        Value{"MtrrBaseType", MKVM_IA32_MTRR_PHYSBASE0, 0x1006, 0x1002},
+        Value{"MtrrBaseReserved", MKVM_IA32_MTRR_PHYSBASE0, 0x1006, 0x1106},
+        Value{"MtrrBaseBeyond", MKVM_IA32_MTRR_PHYSBASE0 + 14, 6, (1ull << 40) | 6},
+        Value{"MtrrMaskReserved", MKVM_IA32_MTRR_PHYSBASE0 + 1, 0xffffff800, 0xffffff806},
+        Value{"MtrrMaskBeyond", MKVM_IA32_MTRR_PHYSBASE0 + 15, 0xfffffff800, 1ull << 40},
+        Value{"MtrrDefaultType", MKVM_IA32_MTRR_DEF_TYPE, 0xc06, 0xc07},
+        Value{"MtrrDefaultReserved", MKVM_IA32_MTRR_DEF_TYPE, 0xc00, 0x1c06},
+        Value{"MtrrCap", MKVM_IA32_MTRRCAP, 0x508, 0},
+        Value{"FeatureControl", MKVM_IA32_FEATURE_CONTROL, 1, 5},
+        Value{"PlatformInfo", MKVM_IA32_PLATFORM_INFO, 0, 1},
+        Value{"MiscEnable", MKVM_IA32_MISC_ENABLE, 0x1801, 1ull << 34},
+        Value{"McgCtl", MKVM_IA32_MCG_CTL, ~0ull, 1}, Value{"Debugctl", MKVM_IA32_DEBUGCTL, 2, 1},
+        Value{"Xss", MKVM_IA32_XSS, 0, 1 << 8},
+        Value{"ApicBase", MKVM_IA32_APIC_BASE, 0xfee00900, 0xfee00901}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Msr, AnythingGoesWhereTheSdmSaysSo) {
+  for (uint32_t index : {MKVM_IA32_TSC, MKVM_IA32_TSC_ADJUST, MKVM_IA32_STAR,
+                         MKVM_IA32_BIOS_SIGN_ID, MKVM_IA32_MC0_CTL})
+    EXPECT_TRUE(valid(index, 0xdeadbeefdeadbeef)) << std::hex << index;
+}
+
+// CVE-2016-3713 was an index just outside a table of MTRRs.
+TEST(Msr, NothingBesideTheTables) {
+  for (uint32_t index :
+       {0x1ffu, 0x210u, 0x24fu, 0x251u,      0x257u,      0x25au,     0x267u, 0x270u,
+        0x276u, 0x278u, 0x2feu, 0x300u,      0x3ffu,      0x428u,     0x480u, 0x48bu,
+        0x491u, 0x800u, 0x8ffu, 0x40000000u, 0xc0000104u, 0xffffffffu}) {
+    EXPECT_EQ(mkvm_msr_find(index), nullptr) << std::hex << index;
+    EXPECT_FALSE(valid(index, 0)) << std::hex << index;
+  }
+}
+
+// Sweeps all of the space that real MSRs are in, under AddressSanitizer.
+TEST(Msr, StoredValuesHaveDistinctPlacesInsideTheFile) {
+  mkvm_msr_file file;
+  std::set<u64*> places;
+  for (uint64_t base : {0ull, 0x40000000ull, 0xc0000000ull, 0xffff0000ull}) {
+    for (uint64_t i = base; i < base + 0x10000; ++i) {
+      const mkvm_msr_rule* rule = mkvm_msr_find(i);
+      u64* place = mkvm_msr_stored(&file, i);
+      ASSERT_EQ(place != nullptr, rule && rule->home == MKVM_MSR_STORED) << std::hex << i;
+      ASSERT_TRUE(!place || places.insert(place).second) << std::hex << i;
+    }
+  }
+  EXPECT_EQ(places.size(), size_t{MKVM_MSR_FILE_SIZE});
+  EXPECT_EQ(static_cast<void*>(*places.begin()), static_cast<void*>(&file.value[0]));
+  EXPECT_EQ(*places.rbegin() - *places.begin(), MKVM_MSR_FILE_SIZE - 1);
+}
+
+TEST(Msr, ResetValuesAreValid) {
+  mkvm_msr_file file;
+  mkvm_msr_reset(&file);
+  EXPECT_EQ(*mkvm_msr_stored(&file, MKVM_IA32_MISC_ENABLE), 0x1801u);
+  EXPECT_EQ(*mkvm_msr_stored(&file, MKVM_IA32_MTRR_DEF_TYPE), 0u);
+  for (uint32_t i = 0; i < 0x2000; ++i) {
+    const mkvm_msr_rule* rule = mkvm_msr_find(i);
+    EXPECT_TRUE(!rule || valid(i, rule->reset)) << rule->name;
+  }
+}
+
+TEST(Msr, VmcsMsrsNameGuestStateFields) {
+  for (uint32_t index : {MKVM_IA32_SYSENTER_CS, MKVM_IA32_SYSENTER_ESP, MKVM_IA32_SYSENTER_EIP,
+                         MKVM_IA32_DEBUGCTL, MKVM_IA32_PAT, MKVM_IA32_FS_BASE, MKVM_IA32_GS_BASE}) {
+    const mkvm_msr_rule* rule = mkvm_msr_find(index);
+    ASSERT_NE(rule, nullptr);
+    EXPECT_EQ(rule->home, MKVM_MSR_IN_VMCS) << rule->name;
+    ASSERT_NE(mkvm_vmcs_field_find(rule->field), nullptr) << rule->name;
+    EXPECT_EQ(mkvm_vmcs_field_find(rule->field)->area, MKVM_VMCS_GUEST);
+  }
+}
+
+TEST(Msr, GuestRights) {
+  EXPECT_FALSE(mkvm_msr_find(MKVM_IA32_MTRRCAP)->flags & MKVM_MSR_GUEST_WRITE);
+  EXPECT_FALSE(mkvm_msr_find(MKVM_IA32_MCG_CAP)->flags & MKVM_MSR_GUEST_WRITE);
+  EXPECT_TRUE(mkvm_msr_find(MKVM_IA32_BIOS_SIGN_ID)->flags & MKVM_MSR_GUEST_WRITE);
+  EXPECT_TRUE(mkvm_msr_find(MKVM_IA32_LSTAR)->flags & MKVM_MSR_GUEST_WRITE);
+}
+
+TEST(Msr, ExistenceFollowsCpuid) {
+  mkvm_guest_cpu cpu = full_cpu();
+  for (uint32_t index :
+       {MKVM_IA32_TSC_AUX, MKVM_IA32_TSC_ADJUST, MKVM_IA32_TSC_DEADLINE, MKVM_IA32_XSS})
+    EXPECT_TRUE(mkvm_msr_exists(index, &cpu));
+  cpu.tsc_aux = cpu.tsc_adjust = cpu.tsc_deadline = cpu.xsaves = false;
+  for (uint32_t index :
+       {MKVM_IA32_TSC_AUX, MKVM_IA32_TSC_ADJUST, MKVM_IA32_TSC_DEADLINE, MKVM_IA32_XSS})
+    EXPECT_FALSE(mkvm_msr_exists(index, &cpu));
+  EXPECT_TRUE(mkvm_msr_exists(MKVM_IA32_TSC, &cpu));
+  EXPECT_FALSE(mkvm_msr_exists(0x480, &cpu));
+}
+
+TEST(MsrList, HoldsWhatClientsSaveAndNothingThatIsMissing) {
+  mkvm_guest_cpu cpu = full_cpu();
+  cpu.tsc_deadline = false;
+  std::vector<uint32_t> list(64);
+  list.resize(mkvm_msr_list(&cpu, list.data(), list.size()));
+  const auto has = [&list](uint32_t index) {
+    return std::find(list.begin(), list.end(), index) != list.end();
+  };
+  for (uint32_t index :
+       {MKVM_IA32_TSC, MKVM_IA32_SYSENTER_CS, MKVM_IA32_SYSENTER_ESP, MKVM_IA32_SYSENTER_EIP,
+        MKVM_IA32_STAR, MKVM_IA32_LSTAR, MKVM_IA32_CSTAR, MKVM_IA32_SFMASK,
+        MKVM_IA32_KERNEL_GS_BASE, MKVM_IA32_PAT, MKVM_IA32_TSC_AUX, MKVM_IA32_MISC_ENABLE})
+    EXPECT_TRUE(has(index)) << std::hex << index;
+  EXPECT_FALSE(has(MKVM_IA32_TSC_DEADLINE));
+  for (uint32_t index : list) EXPECT_NE(mkvm_msr_find(index), nullptr);
+}
+
+TEST(MsrList, CountsMoreThanItHasRoomFor) {
+  const mkvm_guest_cpu cpu = full_cpu();
+  uint32_t two[3] = {0, 0, 0x5a5a5a5a};
+  EXPECT_GT(mkvm_msr_list(&cpu, two, 2), 2u);
+  EXPECT_NE(two[1], 0u);
+  EXPECT_EQ(two[2], 0x5a5a5a5au);
+}
+
+}  // namespace
