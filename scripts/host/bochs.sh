@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Bochs emulates VT-x, whatever the machine below it. Part of scripts/testhost.
-# shellcheck shell=bash disable=SC2154  # the variables are those of scripts/testhost
+# shellcheck shell=bash disable=SC2034,SC2154  # the variables are those of scripts/testhost
 
 emulator_tools="bochs xorriso"
 
@@ -37,7 +37,7 @@ prepare_emulator() {
 	cat >"$tmp/bochsrc" <<-CFG
 	config_interface: textconfig
 	display_library: rfb, options="timeout=0"
-	cpu: model=corei7_skylake_x, count=$cpus, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+	cpu: model=corei7_skylake_x, count=$cpus, quantum=32, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 	memory: guest=$memory, host=$memory
 	clock: sync=none
 	romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # QEMU without hardware help emulates AMD-V with nested paging. Part of scripts/testhost.
-# shellcheck shell=bash disable=SC2154  # the variables are those of scripts/testhost
+# shellcheck shell=bash disable=SC2034,SC2154  # the variables are those of scripts/testhost
 
 emulator_tools="qemu-system-x86_64"
 
