@@ -18,10 +18,10 @@ GUEST(store, 64, "mov %rax, (%rbx)");
 /* Touch RCX pages from RBX on: each gets its own address plus RAX. */
 GUEST(store_pages, 64,
       "1: lea (%rbx,%rax), %rdx; mov %rdx, (%rbx); add $4096, %rbx; loop 1b");
-GUEST(counts, 64, "sti; 1: incq (%rbx); pause; jmp 1b");
+GUEST(counts, 64, "1: incq (%rbx); pause; jmp 1b");
 /* For ever through RCX pages from R8 on: read, write, next. */
 GUEST(roams, 64,
-      "sti; 1: mov %r8, %rbx; mov %r9, %rcx;"
+      "1: mov %r8, %rbx; mov %r9, %rcx;"
       "2: incq (%rbx); add $4096, %rbx; loop 2b; jmp 1b");
 
 #define EXTRA_GPA	(64 * MIB)	/* slot 1 of most tests */
@@ -211,7 +211,7 @@ static void start_code(struct vcpu *v, const u8 *code, size_t len, struct guest 
 		       u64 pages)
 {
 	struct kvm_regs regs = {
-		.rip = GUEST_CODE, .rsp = GUEST_STACK, .rflags = RFLAGS_FIXED,
+		.rip = GUEST_CODE, .rsp = GUEST_STACK, .rflags = RFLAGS_FIXED | RFLAGS_IF,
 		.rbx = gpa, .r8 = gpa, .r9 = pages,
 	};
 

@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Linux guests through `minikvm run`, on $MINIKVM_DEVICE: to a shell, a command, and off again.
+# linux_guest.sh KERNEL...: each a file vmlinuz-KERNEL beside this script, with initrd.gz.
+. ./tap.sh
+
+device=${MINIKVM_DEVICE:-/dev/minikvm}
+[ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
+
+# boot KERNEL COMMAND: the guest's console into /tmp/console, the exit status of minikvm as ours.
+boot() {
+	./minikvm run --device "$device" -k "vmlinuz-$1" -i initrd.gz -p "quiet minikvm.run64=$(printf '%s' "$2" | base64)" \
+		--timeout "${GUEST_TIMEOUT:-600}" --serial file:/tmp/console </dev/null
+}
+
+console_says() { grep -q -- "$1" /tmp/console; }
+
+for kernel; do
+	check "guest $kernel boots, runs a command and powers off" boot "$kernel" "echo answer \$((6 * 7))"
+	check "guest $kernel says where it runs" console_says "minikvm guest: Linux $kernel\..* in \(VMX non-root operation\|SVM guest mode\)"
+	check "guest $kernel ran the command" console_says "^answer 42"
+	refused "guest $kernel complains of nothing" console_says 'WARNING\|BUG\|Oops'
+done
+done_testing
