@@ -4,6 +4,7 @@
 #define MKVM_HOST_COMPAT_H
 
 #include <linux/compiler.h>
+#include <linux/kvm.h>
 #include <asm/msr.h>
 
 #ifdef MKVM_HAVE_ENTRY_VIRT	/* since 6.17 or so */
@@ -16,6 +17,11 @@
 #define rdmsrq			rdmsrl
 #define rdmsrq_safe		rdmsrl_safe
 #define wrmsrq			wrmsrl
+#endif
+
+/* Since 6.11 the kernel gives other names to what userspace may change under it. */
+#ifndef HINT_UNSAFE_IN_KVM
+#define HINT_UNSAFE_IN_KVM(member)	member
 #endif
 
 #ifndef asm_goto_output

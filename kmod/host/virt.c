@@ -119,6 +119,7 @@ static const struct syscore_ops syscore_ops = {
 	.resume		= resume_data,
 	.shutdown	= shutdown_data,
 };
+
 static struct syscore syscore = { .ops = &syscore_ops };
 #else
 static struct syscore_ops syscore = {
@@ -126,6 +127,7 @@ static struct syscore_ops syscore = {
 	.resume		= resume,
 	.shutdown	= shutdown,
 };
+
 #define register_syscore	register_syscore_ops
 #define unregister_syscore	unregister_syscore_ops
 #endif

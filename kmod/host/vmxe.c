@@ -19,8 +19,8 @@
 
 #include <asm/virt.h>
 
-static typeof(&x86_virt_get_ref) get_ref;
-static typeof(&x86_virt_put_ref) put_ref;
+static typeof(x86_virt_get_ref) *get_ref;
+static typeof(x86_virt_put_ref) *put_ref;
 
 int mkvm_host_vmx_setup(void)
 {

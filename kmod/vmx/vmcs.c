@@ -200,7 +200,7 @@ void vmcs_clear(struct vmx_vmcs *vmcs)
 		return;
 	/* Fails on a CPU that is offline: it cleared its own before it went. */
 	smp_call_function_single(cpu, clear_ipi, vmcs, true);
-	WARN_ON_ONCE(smp_load_acquire(&vmcs->cpu) != -1);
+	WARN_ON_ONCE(READ_ONCE(vmcs->cpu) != -1);
 }
 
 void vmcs_free(struct vmx_vmcs *vmcs)
