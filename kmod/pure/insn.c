@@ -50,7 +50,7 @@ static s64 take_signed(struct decoder *d, unsigned int size)
 
 /* ---- prefixes ---- */
 
-static bool is_prefix(struct prefixes *p, u8 byte)
+static bool is_prefix(struct prefixes *p, enum mkvm_insn_mode mode, u8 byte)
 {
 	switch (byte) {
 	case 0x66:
@@ -60,7 +60,8 @@ static bool is_prefix(struct prefixes *p, u8 byte)
 		p->address_size = true;
 		return true;
 	case 0x26: case 0x2e: case 0x36: case 0x3e:
-		p->seg = byte >> 3 & 3;
+		if (mode != MKVM_INSN_64)	/* there only FS and GS have a base */
+			p->seg = byte >> 3 & 3;
 		return true;
 	case 0x64: case 0x65:
 		p->seg = byte - 0x64 + SEG_FS;
@@ -79,17 +80,17 @@ static u8 take_prefixes(struct decoder *d)
 	u8 byte;
 
 	p->seg = MKVM_INSN_NO_REG;
-	do {
+	for (;;) {
 		byte = (u8)take(d, 1);
-	} while (!d->truncated && is_prefix(p, byte));
-	if (d->mode == MKVM_INSN_64 && (byte & 0xf0) == 0x40) {
-		p->rex = byte;
-		byte = (u8)take(d, 1);
+		if (d->truncated)
+			return 0;
+		if (is_prefix(p, d->mode, byte))
+			p->rex = 0;
+		else if (d->mode == MKVM_INSN_64 && (byte & 0xf0) == 0x40)
+			p->rex = byte;
+		else
+			return byte;
 	}
-	/* In 64-bit mode only FS and GS have a base. */
-	if (d->mode == MKVM_INSN_64 && p->seg < SEG_FS)
-		p->seg = MKVM_INSN_NO_REG;
-	return byte;
 }
 
 static u8 operand_size(const struct decoder *d)
@@ -227,21 +228,15 @@ static bool take_immediate(struct decoder *d, u8 size)
 	return true;
 }
 
+/* MOVZX and MOVSX */
 static bool take_two_byte(struct decoder *d)
 {
 	u8 opcode = (u8)take(d, 1);
 
-	switch (opcode) {
-	case 0xb6: case 0xb7: case 0xbe: case 0xbf:	/* MOVZX, MOVSX */
-		d->insn->sign_extend = opcode >= 0xbe;
-		return take_modrm(d, opcode & 1 ? 2 : 1, operand_size(d));
-	case 0xc3:					/* MOVNTI */
-		d->insn->write = true;
-		return operand_size(d) != 2 &&
-		       take_modrm(d, operand_size(d), operand_size(d));
-	default:
+	if ((opcode & 0xf6) != 0xb6)
 		return false;
-	}
+	d->insn->sign_extend = opcode & 8;
+	return take_modrm(d, opcode & 1 ? 2 : 1, operand_size(d));
 }
 
 static bool take_insn(struct decoder *d)
