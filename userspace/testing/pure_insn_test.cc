@@ -265,7 +265,7 @@ Bytes random_insn(std::mt19937& rng) {
 TEST(Insn, AgreesWithZydis) {
   std::mt19937 rng(1);
   int ours = 0;
-  for (int i = 0; i < 100000 && !::testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < 30000 && !::testing::Test::HasFailure(); ++i) {
     const Bytes bytes = random_insn(rng);
     const auto mode = static_cast<mkvm_insn_mode>(rng() % 3);
     const Oracle oracle = ask(bytes, mode);
@@ -279,7 +279,7 @@ TEST(Insn, AgreesWithZydis) {
     expect_same(insn, oracle);
     EXPECT_FALSE(HasFailure()) << ::testing::PrintToString(bytes) << " mode " << mode;
   }
-  EXPECT_GT(ours, 30000);
+  EXPECT_GT(ours, 10000);
 }
 
 }  // namespace
