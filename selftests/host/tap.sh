@@ -50,14 +50,14 @@ log_says() { dmesg | grep -q -- "$1"; }
 
 # hold_start DEVICE LEVEL: ./hold in the background, as $holder, ready when this returns.
 hold_start() {
-	rm -f /tmp/held
+	: >/tmp/held
 	./hold "$@" >/tmp/held &
 	holder=$!
 	waited=0
 	until grep -q held /tmp/held; do
-		kill -0 "$holder" 2>/dev/null && [ $waited -lt 100 ] || return 1
+		kill -0 "$holder" 2>/dev/null && [ $waited -lt 500 ] || return 1
 		waited=$((waited + 1))
-		usleep 50000
+		usleep 5000
 	done
 }
 
@@ -72,6 +72,10 @@ guest_count() { hexdump -s 256 -n 4 -e '1/4 "%u"' /tmp/hold.mem; }
 # The guest of `hold ... run` executes instructions.
 guest_runs() {
 	before=$(guest_count)
-	usleep 100000
-	[ "$(guest_count)" != "$before" ]
+	tries=100
+	while [ "$(guest_count)" = "$before" ] && [ $tries -gt 0 ]; do
+		tries=$((tries - 1))
+		usleep 2000
+	done
+	[ $tries -gt 0 ]
 }
