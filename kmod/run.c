@@ -9,6 +9,7 @@
 
 #include "mkvm.h"
 #include "vendor.h"
+#include "host/compat.h"
 #include "host/host.h"
 #include "x86/x86.h"
 
@@ -118,16 +119,6 @@ static int interrupted(struct mkvm_vcpu *v)
 	return -EINTR;
 }
 
-/*
- * Work that only the way to userspace does (rseq, task work) is not a reason
- * for the caller to see EINTR: go there and come back by restarting the ioctl.
- */
-static int restart(void)
-{
-	set_thread_flag(TIF_SIGPENDING);
-	return -ERESTARTNOINTR;
-}
-
 static int one_round(struct mkvm_vcpu *v)
 {
 	int next;
@@ -137,11 +128,8 @@ static int one_round(struct mkvm_vcpu *v)
 		v->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return MKVM_TO_USER;
 	}
-	if (signal_pending(current))
+	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work())
 		return interrupted(v);
-	if (test_thread_flag(TIF_NOTIFY_RESUME))
-		return restart();
-	cond_resched();
 	next = enter_guest(v);
 	if (next != MKVM_DEFER)
 		return next == MKVM_BREAK ? MKVM_RESUME : next;
@@ -178,7 +166,7 @@ static int run(struct mkvm_vcpu *v)
 	if (cr8 > 15)
 		return -EINVAL;
 	next = complete_last_exit(v);
-	if (next == MKVM_RESUME && READ_ONCE(v->run->immediate_exit))
+	if (next == MKVM_RESUME && READ_ONCE(v->run->HINT_UNSAFE_IN_KVM(immediate_exit)))
 		return finish_without_entry(v);
 	v->cr8 = cr8;
 	v->has_run = true;

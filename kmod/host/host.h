@@ -51,6 +51,11 @@ void mkvm_host_vmx_put(void);
 /* VMXON and VMXOFF are ours to execute, not the kernel's. */
 bool mkvm_host_vmx_is_ours(void);
 
+/* ---- work.c ---- */
+
+/* Reschedule, task work, rseq: 0, or -EINTR when a signal waits. May sleep. */
+int mkvm_host_handle_work(void);
+
 /* ---- nmi.c: events that arrived as a VM exit and are the host's ---- */
 
 /* Can mkvm_host_nmi work on this host? Else -EOPNOTSUPP, and the log says why. */
