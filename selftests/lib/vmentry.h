@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the module's own VM-entry checker says about a dump. The one place
+ * where a selftest uses code of the project's: kmod/pure/, which is pure C.
+ */
+#ifndef SELFTESTS_VMENTRY_H
+#define SELFTESTS_VMENTRY_H
+
+#include "minikvm.h"
+
+struct dump {
+	struct mkvm_vmcs_dump head;
+	struct mkvm_vmcs_field fields[MKVM_VMCS_MAX_FIELDS];
+};
+
+/* How many rules the dump breaks. */
+int dump_findings(const struct dump *d);
+
+/* Whether a broken rule's text starts like that; prints all of them if not. */
+int dump_breaks_rule(const struct dump *d, const char *rule);
+
+#endif
