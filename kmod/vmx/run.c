@@ -88,6 +88,7 @@ static void vmx_host_enter(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
 
+	vmcs_counts_take(NULL);
 	mkvm_host_state_save(&vmx->host);
 	if (vmx->host_fs_base != vmx->host.fs_base) {
 		vmx->host_fs_base = vmx->host.fs_base;
@@ -101,6 +102,7 @@ static void vmx_host_leave(struct mkvm_vcpu *v)
 {
 	mkvm_switch_msrs_to_host(v);
 	mkvm_host_state_restore(&to_vmx(v)->host);
+	vmcs_counts_take(&v->stats);
 }
 
 static int vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
