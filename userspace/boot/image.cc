@@ -22,13 +22,31 @@ Result<> check_flat(Bytes image, uint64_t room) {
   return {};
 }
 
+Format detect(const BootConfig& config, Bytes kernel) {
+  if (config.format != Format::detect) return config.format;
+  if (is_bzimage(kernel)) return Format::bzimage;
+  if (is_elf(kernel)) return Format::elf;
+  return config.kernel.ends_with(".bin") ? Format::flat16 : Format::detect;
+}
+
 Result<Entry> load_any(const BootConfig& config, Bytes kernel, const Payload& payload,
                        const GuestMemory& ram) {
-  if (config.format == Format::flat16) return load_flat16(kernel, ram);
-  if (config.format == Format::flat64) return load_flat64(kernel, ram);
-  if (is_bzimage(kernel)) return load_bzimage(kernel, payload, ram);
-  if (is_elf(kernel)) return load_pvh(kernel, payload, ram);
-  if (config.kernel.ends_with(".bin")) return load_flat16(kernel, ram);
+  const Format format = detect(config, kernel);
+  const bool flat = format == Format::flat16 || format == Format::flat64;
+  if (flat && !payload.initrd.empty())
+    return fail({0, "initrd", {}, "a flat image has no use for one"});
+  switch (format) {
+    case Format::bzimage:
+      return load_bzimage(kernel, payload, ram);
+    case Format::elf:
+      return load_pvh(kernel, payload, ram);
+    case Format::flat16:
+      return load_flat16(kernel, ram);
+    case Format::flat64:
+      return load_flat64(kernel, ram);
+    case Format::detect:
+      break;
+  }
   return fail({0,
                "kernel image",
                {},

@@ -11,14 +11,16 @@ namespace minikvm::boot {
 
 enum class Format {
   detect,  // bzImage or ELF by content; flat16 if the name ends in ".bin"
+  bzimage,
+  elf,
   flat16,  // a real-mode image at 0000:7C00, where a BIOS puts a boot sector
   flat64,  // a 64-bit image at 1 MiB, entered there with RDI = bytes of RAM
 };
 
 struct BootConfig {
-  std::string kernel;
-  std::string initrd;  // empty: none
-  std::string command_line;
+  std::string kernel{};
+  std::string initrd{};  // empty: none
+  std::string command_line{};
   Format format = Format::detect;
 };
 

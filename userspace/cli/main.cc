@@ -9,6 +9,7 @@ namespace {
 
 CLI::App* add_run(CLI::App& app, RunOptions& options) {
   CLI::App* run = app.add_subcommand("run", "Run a virtual machine until its guest ends it");
+  run->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   run->add_option("-k,--kernel", options.kernel,
                   "Kernel: a Linux bzImage, an ELF vmlinux with a PVH entry, or a flat binary "
                   "(*.bin: 16-bit, entered at 0000:7c00)")

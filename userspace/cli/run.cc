@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/terminal.h"
+#include "cli/dump.h"
 #include "cli/exit_code.h"
 #include "machine/machine.h"
 
@@ -28,6 +29,16 @@ std::string command_line(const RunOptions& options) {
   std::string line = kDefaultCommandLine;
   if (!options.parameters.empty()) line += " " + options.parameters;
   return line;
+}
+
+// On VT-x the refused state can be looked at; elsewhere there is nothing to add.
+void explain_entry(const abi::Vcpu& vcpu) {
+  const auto vmcs = vcpu.vmcs();
+  if (vmcs)
+    fmt::print(stderr, "{}\n{}", format_vmcs_dump(vmcs->fields),
+               explain_entry_failure(vmcs->caps, vmcs->fields));
+  else if (vmcs.error().code != ENOTTY && vmcs.error().code != EOPNOTSUPP)
+    say(vmcs.error().text());
 }
 
 // The terminal is raw for exactly as long as the guest runs.
@@ -69,6 +80,7 @@ int run(const MachineConfig& config) {
     return exit_code(outcome.error());
   }
   if (const std::string text = describe(*outcome); !text.empty()) say(text);
+  if (outcome->ending == Ending::entry_failed) explain_entry((*machine)->vcpu());
   return exit_code(*outcome);
 }
 

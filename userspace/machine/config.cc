@@ -56,8 +56,6 @@ Result<> validate(const MachineConfig& config) {
     return fail({0, "memory size", {}, fmt::format("at most {} GiB", kMostRam / GiB)});
   if (config.ram_bytes % kPageSize != 0)
     return fail({0, "memory size", {}, "it must be a multiple of 4 KiB"});
-  if (config.boot.format != boot::Format::detect && !config.boot.initrd.empty())
-    return fail({0, "initrd", config.boot.initrd, "a flat image has no use for one"});
   return {};
 }
 
