@@ -102,8 +102,8 @@ void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
 struct mkvm_vm {
 	refcount_t refs;		/* one per fd: the VM's and each vCPU's */
 	struct mm_struct *mm;		/* [I] creator; VM and vCPU ioctls only from it */
-	struct mutex lock;
-	struct mutex slots_lock;
+	struct mutex lock;		/* guards [l]: vCPU creation, VM-wide settings */
+	struct mutex slots_lock;	/* guards [s] */
 	struct srcu_struct srcu;
 	struct mkvm_slots __rcu *slots;	/* [s] */
 	struct mkvm_mmu mmu;
@@ -176,8 +176,8 @@ struct mkvm_vcpu {
 	struct mkvm_vm *vm;		/* [I] */
 	int id;				/* [I] the vCPU's APIC id */
 
-	struct mutex lock;
-	bool loaded;			/* [v] vendor state is current on this CPU, preemption off */
+	struct mutex lock;		/* guards [v]: held throughout each ioctl */
+	bool loaded;			/* [v] vendor state is current here, preemption off */
 
 	/* Events, in the order of their priority. */
 	struct mkvm_event exception;	/* [v] pending or to be re-injected */
@@ -188,7 +188,7 @@ struct mkvm_vcpu {
 
 	/* What the last exit left to do. */
 	int (*deferred)(struct mkvm_vcpu *v);	/* [v] with MKVM_DEFER: may sleep */
-	int (*complete)(struct mkvm_vcpu *v);	/* [v] at the next KVM_RUN, before entry: may sleep */
+	int (*complete)(struct mkvm_vcpu *v);	/* [v] at the next KVM_RUN: may sleep */
 	u8 skip_len;			/* [v] advance RIP by this before entry; 0: no */
 	struct {
 		u64 gpa;
@@ -266,7 +266,7 @@ int mkvm_vcpu_run(struct mkvm_vcpu *v);
  */
 static inline bool mkvm_guest_mode_enter(struct mkvm_vcpu *v)
 {
-	smp_store_mb(v->mode, MKVM_IN_GUEST);
+	smp_store_mb(v->mode, MKVM_IN_GUEST);	/* before the look at requests */
 	if (likely(!READ_ONCE(v->requests) && !xfer_to_guest_mode_work_pending()))
 		return true;
 	WRITE_ONCE(v->mode, MKVM_OUTSIDE_GUEST);

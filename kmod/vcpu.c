@@ -119,6 +119,7 @@ static long publish(struct mkvm_vm *vm, struct mkvm_vcpu *v)
 		return fd;
 	}
 	vm->vcpus[vm->nr_vcpus] = v;
+	/* Pairs with mkvm_request_all, which takes no lock. */
 	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
 	return fd;
 }
@@ -412,7 +413,7 @@ static long fixed_size_ioctl(struct mkvm_vcpu *v, unsigned int cmd, void __user 
 
 	if (!request)
 		return -EINVAL;		/* what KVM's vCPU fd says */
-	arg = kzalloc(max(size, (size_t)1), GFP_KERNEL_ACCOUNT);
+	arg = kzalloc(max_t(size_t, size, 1), GFP_KERNEL_ACCOUNT);
 	if (!arg)
 		return -ENOMEM;
 	if ((_IOC_DIR(cmd) & _IOC_WRITE) && copy_from_user(arg, user, size))

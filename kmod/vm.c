@@ -123,13 +123,14 @@ static void kicked(void *unused)
  */
 void mkvm_request_all(struct mkvm_vm *vm, unsigned int request)
 {
+	/* Pairs with publish() in vcpu.c: who is counted is complete. */
 	u32 i, nr = smp_load_acquire(&vm->nr_vcpus);
 	struct mkvm_vcpu *v;
 	int cpu;
 
 	for (i = 0; i < nr; i++)
 		set_bit(request, &vm->vcpus[i]->requests);
-	smp_mb();
+	smp_mb();	/* pairs with smp_store_mb in mkvm_guest_mode_enter */
 	for (i = 0; i < nr; i++) {
 		v = vm->vcpus[i];
 		cpu = READ_ONCE(v->cpu);

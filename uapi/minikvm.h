@@ -60,6 +60,7 @@ struct mkvm_vmcs_dump {
 	struct mkvm_vmx_caps caps;
 	struct mkvm_vmcs_field fields[];
 };
+
 #define MKVM_GET_VMCS		_IOWR(MKVMIO, 0x01, struct mkvm_vmcs_dump)
 
 /*
@@ -75,6 +76,7 @@ struct mkvm_vcpu_stats {
 	__u64 vmwrites;
 	__u64 exits[MKVM_STATS_REASONS];	/* by basic exit reason */
 };
+
 #define MKVM_GET_STATS		_IOR(MKVMIO, 0x02, struct mkvm_vcpu_stats)
 
 #endif /* _UAPI_MINIKVM_H */

@@ -192,7 +192,9 @@ static void add_xstate(struct list *list, mkvm_cpuid_reader read, void *context,
 	add(list, XSTATE, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
 	read(context, XSTATE, 1, regs);
 	regs[MKVM_EAX] &= policy->xsaves ? 0xf : 0xf & ~FDA_XSAVES;
-	regs[MKVM_EBX] = regs[MKVM_ECX] = regs[MKVM_EDX] = 0;
+	regs[MKVM_EBX] = 0;
+	regs[MKVM_ECX] = 0;
+	regs[MKVM_EDX] = 0;
 	add(list, XSTATE, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
 	for (i = 2; i < 63; i++) {
 		if (!(policy->xcr0 & BIT_ULL(i)))

@@ -19,7 +19,7 @@ enum mkvm_msr_home {
 	MKVM_MSR_SWITCHED,	/* the CPU's own, swapped when the vCPU is loaded and put */
 	MKVM_MSR_CONSTANT,	/* reads rule->reset; takes no other value */
 	MKVM_MSR_IGNORED,	/* reads rule->reset; writes have no effect */
-	MKVM_MSR_SPECIAL,	/* code of its own: TSC, TSC_ADJUST, APIC_BASE, EFER, XSS, deadline */
+	MKVM_MSR_SPECIAL,	/* code of its own: TSC, TSC_ADJUST, APIC_BASE, EFER, ... */
 };
 
 /* Flags */

@@ -22,7 +22,7 @@
 static unsigned int guest_slice_us = 4000;
 module_param(guest_slice_us, uint, 0444);
 MODULE_PARM_DESC(guest_slice_us,
-	"VT-x: longest stay in guest mode in microseconds, by the VMX-preemption timer; 0: no limit (default 4000)");
+		 "VT-x: longest stay in guest mode in microseconds, by the VMX-preemption timer; 0: no limit (default 4000)");
 
 struct vmx_host vmx_host;
 

@@ -38,13 +38,12 @@ static u64 read_dr(struct mkvm_vcpu *v, unsigned int dr)
 /* False: #GP(0). */
 static bool write_dr(struct mkvm_vcpu *v, unsigned int dr, u64 value)
 {
+	if (dr >= 4 && value >> 32)
+		return false;
 	if (dr < 4) {
 		v->dr[dr] = value;
-	} else if (value >> 32) {
-		return false;
 	} else if (dr == 6) {
 		v->dr6 = (value & ~(u64)BIT(12)) | MKVM_DR6_RESET;
-		return true;
 	} else {
 		v->dr7 = (value & 0xffff2fff) | MKVM_DR7_RESET;
 		mkvm_vendor->set_dr7(v, v->dr7);

@@ -131,7 +131,8 @@ void mkvm_xcr0_put(struct mkvm_vcpu *v)
 
 int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value)
 {
-	if (!features || index != XCR_XFEATURE_ENABLED_MASK || !mkvm_xcr0_valid(value, &v->guest_cpu))
+	if (!features || index != XCR_XFEATURE_ENABLED_MASK ||
+	    !mkvm_xcr0_valid(value, &v->guest_cpu))
 		return 1;
 	v->xcr0 = value;
 	if (v->xcr0_loaded)

@@ -114,7 +114,7 @@ static int first_run(struct mkvm_vcpu *v, const struct string_io *s, u64 *linear
 static int resume_or_error(struct mkvm_vcpu *v, const struct string_io *s, int ret)
 {
 	if (ret == -ENXIO)
-		return mkvm_emulation_failed(v, &s->c, NULL, 0);	/* port to MMIO: nobody does */
+		return mkvm_emulation_failed(v, &s->c, NULL, 0);	/* port to MMIO */
 	return ret < 0 ? ret : MKVM_RESUME;
 }
 

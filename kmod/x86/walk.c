@@ -149,7 +149,8 @@ int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *
 	}
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
-	run->emulation_failure.flags = len ? KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES : 0;
+	run->emulation_failure.flags =
+		len ? KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES : 0;
 	run->emulation_failure.ndata = len ? 3 : 1;	/* 64-bit words from flags on */
 	run->emulation_failure.insn_size = len;
 	memset(run->emulation_failure.insn_bytes, 0x90, sizeof(run->emulation_failure.insn_bytes));
