@@ -62,7 +62,7 @@ static int change_slots(struct mkvm_vm *vm, struct mkvm_slots *slots,
 	mkvm_slots_apply(slots, change, next);
 	mkvm_mmu_replace_slots(vm, next, gone->base_gfn, gone->base_gfn + gone->npages);
 	/* Whoever still copies through the old array finishes before we return. */
-	synchronize_srcu(&vm->srcu);
+	synchronize_srcu_expedited(&vm->srcu);
 	kvfree(slots);
 	return 0;
 }

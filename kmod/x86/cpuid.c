@@ -50,6 +50,15 @@ static bool same_cpuid(const struct mkvm_vcpu *v, const struct kvm_cpuid_entry2 
 	return v->nr_cpuid == nr && (!nr || !memcmp(v->cpuid, entries, nr * sizeof(*entries)));
 }
 
+/* As KVM: linear addresses have 48 or 57 bits, or CPUID does not say. */
+static bool cpuid_valid(const struct kvm_cpuid_entry2 *entries, u32 nr)
+{
+	const struct kvm_cpuid_entry2 *e = mkvm_cpuid_find(entries, nr, 0x80000008, 0);
+	u8 bits = e ? e->eax >> 8 : 0;
+
+	return bits == 0 || bits == 48 || bits == 57;
+}
+
 /* A guest that ran may have acted on its CPUID: only the same again is taken then. */
 int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr)
 {
@@ -58,6 +67,10 @@ int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr
 
 		kvfree(entries);
 		return ret;
+	}
+	if (!cpuid_valid(entries, nr)) {
+		kvfree(entries);
+		return -EINVAL;
 	}
 	kvfree(v->cpuid);
 	v->cpuid = entries;

@@ -32,14 +32,12 @@ console_port() {
 }
 
 prepare_emulator() {
-	local model=corei7_skylake_x
-	[ "$kernel" != "$kernels/sid" ] || model=corei7_haswell_4770	# newer kernels refuse the other's XSAVE layout
 	make_cd
 	# sound: with no sound card to open, 2.7 overflows a buffer and is stopped.
 	cat >"$tmp/bochsrc" <<-CFG
 	config_interface: textconfig
 	display_library: rfb, options="timeout=0"
-	cpu: model=$model, count=$cpus, quantum=32, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+	cpu: model=corei7_haswell_4770, count=$cpus, quantum=32, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 	memory: guest=$memory, host=$memory
 	clock: sync=none
 	romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
