@@ -364,6 +364,32 @@ TEST_F(Pic, TurningAHighLineIntoLevelRequestsIt) {
   EXPECT_EQ(out(MKVM_PIC_ELCR_PORT, 0x20), MKVM_PIC_OUTPUT);
 }
 
+TEST_F(Pic, TurningALowLineIntoLevelForgetsItsEdge) {
+  pulse(5);
+  EXPECT_EQ(out(MKVM_PIC_ELCR_PORT, 0x20), MKVM_PIC_OUTPUT);
+  EXPECT_EQ(irr(kPrimary), 0x00);
+}
+
+TEST_F(Pic, HighestPriorityInServiceBlocksAllOthers) {
+  irq(0, true);
+  ack();
+  irq(1, true);
+  EXPECT_FALSE(intr());
+}
+
+TEST_F(Pic, Icw1ForgetsTheModesOfTheOperationWords) {
+  out(kPrimary, 0x80);  // rotate in auto EOI mode
+  out(kPrimary, 0x68);  // special mask mode
+  out(kPrimary, 0xc5);  // priorities
+  out(kPrimary, 0x0b);  // read ISR
+  init(kPrimary, 0x30, 0x04, 0x03);
+  irq(6, true);
+  EXPECT_EQ(in(kPrimary), 0x40);
+  EXPECT_EQ(ack(), 0x36);
+  EXPECT_EQ(pic_.chip[0].lowest, 7);
+  EXPECT_EQ(pic_.chip[0].special_mask, 0);
+}
+
 TEST_F(Pic, OtherPortsAreNobodys) {
   const mkvm_pic before = pic_;
   EXPECT_EQ(out(0x22, 0xff), 0u);
