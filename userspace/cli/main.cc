@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <CLI/CLI.hpp>
 
+#include "cli/check.h"
 #include "cli/exit_code.h"
 #include "cli/run.h"
 
@@ -40,6 +41,13 @@ CLI::App* add_run(CLI::App& app, RunOptions& options) {
   return run;
 }
 
+CLI::App* add_check(CLI::App& app, bool& json) {
+  CLI::App* check = app.add_subcommand("check", "Tell whether this machine can run minikvm");
+  check->add_flag("--json", json, "Print for a program to read");
+  check->footer("Exit codes of check: 0 usable, 1 not usable, 2 wrong usage");
+  return check;
+}
+
 int run_command(const RunOptions& options) {
   const auto config = to_config(options);
   if (config) return run(*config);
@@ -52,13 +60,16 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "minikvm " MINIKVM_VERSION);
   app.require_subcommand(1);
   RunOptions options;
+  bool json = false;
   const CLI::App* run = add_run(app, options);
+  const CLI::App* check_app = add_check(app, json);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
   if (run->parsed()) return run_command(options);
+  if (check_app->parsed()) return check(json);
   return kUsage;
 }
 
