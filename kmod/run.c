@@ -85,14 +85,20 @@ static int run_loop(struct mkvm_vcpu *v)
 	return next;
 }
 
-/* What userspace reads of each exit without an ioctl. */
+/*
+ * What userspace reads after each KVM_RUN without an ioctl. Loaded. No way out
+ * may leave it stale: the next KVM_RUN takes cr8 back from there.
+ */
 static void sync_to_run(struct mkvm_vcpu *v)
 {
+	bool enabled = mkvm_vendor->get_rflags(v) & X86_EFLAGS_IF;
 	struct kvm_run *run = v->run;
 
-	run->if_flag = !!(mkvm_vendor->get_rflags(v) & X86_EFLAGS_IF);
-	run->ready_for_interrupt_injection = mkvm_vendor->irq_allowed(v) && !v->exception.valid &&
-					     !v->irq.valid && !v->nmi_injected;
+	v->run_synced = true;
+	run->if_flag = enabled;
+	run->ready_for_interrupt_injection = enabled && !mkvm_vendor->get_shadow(v) &&
+					     !v->exception.valid && !v->irq.valid &&
+					     !v->nmi_injected;
 	run->cr8 = v->cr8;
 	run->apic_base = v->apic_base;
 }
@@ -105,6 +111,7 @@ static int enter_guest(struct mkvm_vcpu *v)
 	handle_requests(v);
 	skip_finished_insn(v);
 	mkvm_fpu_load(v);
+	v->run_synced = false;
 	next = run_loop(v);
 	mkvm_fpu_put(v);
 	if (next == MKVM_TO_USER)
@@ -172,6 +179,11 @@ static int run(struct mkvm_vcpu *v)
 	v->has_run = true;
 	while (next == MKVM_RESUME)
 		next = one_round(v);
+	if (!v->run_synced) {
+		mkvm_vcpu_load(v);
+		sync_to_run(v);
+		mkvm_vcpu_put(v);
+	}
 	if (next != MKVM_TO_USER)
 		return next;
 	v->stats.user_exits++;

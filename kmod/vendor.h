@@ -61,7 +61,6 @@ struct mkvm_vendor {
 	int (*run)(struct mkvm_vcpu *v);	/* enum mkvm_next or an errno */
 	/* Advance RIP over len bytes: interrupt shadow and single-step with it. */
 	void (*skip_insn)(struct mkvm_vcpu *v, u32 len);
-	bool (*irq_allowed)(struct mkvm_vcpu *v);	/* RFLAGS.IF, and no interrupt shadow */
 	void (*flush_tlb)(struct mkvm_vcpu *v);	/* all second-stage translations of the VM, here */
 
 	/* ---- state: loaded ---- */

@@ -22,9 +22,9 @@ for program; do
 	skip=$(count '^ok .*# SKIP')
 	bad=$(count '^not ok ')
 	passed=$((passed + $(count '^ok ') - skip))
-	if [ $status -eq 4 ]; then
+	if [ "$status" -eq 4 ]; then
 		skip=$((skip + 1))
-	elif [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then
+	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
 		echo "not ok - $program: exit status $status"
 		bad=1
 	fi

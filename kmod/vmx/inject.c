@@ -75,6 +75,9 @@ static void inject_one(struct mkvm_vcpu *v)
 	}
 }
 
+#define WINDOW_CONTROLS	(VMX_PROCBASED_INTERRUPT_WINDOW_EXITING |	\
+			 VMX_PROCBASED_NMI_WINDOW_EXITING)
+
 /*
  * Loaded, before each entry. What cannot go in now asks for its window, and so
  * does a userspace that waits to give an interrupt.
@@ -82,18 +85,18 @@ static void inject_one(struct mkvm_vcpu *v)
 void vmx_inject(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
-	bool irq_window;
+	u32 windows = 0;
 
 	vmx->injected = VMX_INJECTED_NOTHING;
 	if (v->exception.valid || v->irq.valid || v->nmi_injected || v->nmi_pending)
 		inject_one(v);
 
-	irq_window = (v->irq.valid && vmx->injected != VMX_INJECTED_IRQ) ||
-		     READ_ONCE(v->run->request_interrupt_window);
-	vmx_set_procbased(vmx, irq_window ? VMX_PROCBASED_INTERRUPT_WINDOW_EXITING : 0,
-			  irq_window ? 0 : VMX_PROCBASED_INTERRUPT_WINDOW_EXITING);
-	vmx_set_procbased(vmx, v->nmi_pending ? VMX_PROCBASED_NMI_WINDOW_EXITING : 0,
-			  v->nmi_pending ? 0 : VMX_PROCBASED_NMI_WINDOW_EXITING);
+	if ((v->irq.valid && vmx->injected != VMX_INJECTED_IRQ) ||
+	    READ_ONCE(v->run->request_interrupt_window))
+		windows |= VMX_PROCBASED_INTERRUPT_WINDOW_EXITING;
+	if (v->nmi_pending)
+		windows |= VMX_PROCBASED_NMI_WINDOW_EXITING;
+	vmx_set_procbased(vmx, windows, WINDOW_CONTROLS & ~windows);
 }
 
 /* After a VM exit: VM entry took the event. What was interrupted comes back by vmx_requeue. */

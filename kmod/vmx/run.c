@@ -220,7 +220,6 @@ const struct mkvm_vendor mkvm_vmx = {
 	.run			= vmx_run,
 	.skip_insn		= vmx_skip_insn,
 	.flush_tlb		= vmx_flush_tlb,
-	.irq_allowed		= vmx_irq_allowed,
 	.cache_regs		= vmx_cache_regs,
 	.flush_regs		= vmx_flush_regs,
 	.get_rflags		= vmx_get_rflags,
