@@ -10,7 +10,7 @@ namespace minikvm::cli {
 
 // The options as they were typed.
 struct RunOptions {
-  std::string kernel, initrd, parameters;
+  std::string kernel{}, initrd{}, parameters{};
   bool bare_command_line = false;
   std::string flat{};  // "16", "64" or nothing
   std::string memory = "256M";
