@@ -505,7 +505,7 @@ TEST(delivery_through_nothing_is_interruptible)
 	s.idt.base = GUEST_MMIO;
 	set_sregs(&g.cpu, &s);
 	ASSERT_EQ(0, interrupt(&g.cpu, IRQ));
-	interrupt_run_after(200000);
+	interrupt_run_after(20000);
 	ret = vcpu_run(&g.cpu);
 	TH_LOG("%d, exit %s", ret, exit_name(g.cpu.run->exit_reason));
 	EXPECT_EQ(0, traps(&g)->count);

@@ -229,7 +229,7 @@ TEST_F(mem, dontneed_under_a_running_guest)
 
 	START(&g->cpu, counts, g, GUEST_DATA, 1);
 	start_thread(&t, &g->cpu);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 50; i++) {
 		ASSERT_EQ(0, madvise(page, PAGE, MADV_DONTNEED));
 		/* It goes on counting in the page that the process has, not in the old one. */
 		while (!*(volatile u64 *)page)
@@ -590,7 +590,7 @@ TEST_F(mem, slot_moves_under_a_running_guest)
 	extra_slot(g, mem, 16 * PAGE);
 	START(&g->cpu, roams, g, EXTRA_GPA, 16);
 	start_thread(&t, &g->cpu);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 50; i++) {
 		ASSERT_EQ(0, vm_slot(&g->vm, EXTRA_SLOT, 0, EXTRA_GPA + (i % 2 ? 0 : MIB),
 				     16 * PAGE, mem));
 		usleep(200);
@@ -789,7 +789,7 @@ TEST_F(mem, execution_outside_memory_is_interruptible)
 	int ret;
 
 	jump_to(&self->g.cpu, GUEST_MMIO);
-	interrupt_run_after(200000);
+	interrupt_run_after(20000);
 	ret = vcpu_run(&self->g.cpu);
 	TH_LOG("%d, exit %s", ret, exit_name(self->g.cpu.run->exit_reason));
 	EXPECT_NE(KVM_EXIT_HLT, self->g.cpu.run->exit_reason);
@@ -804,7 +804,7 @@ TEST_F(mem, page_tables_outside_memory_are_interruptible)
 	s.cr3 = GUEST_MMIO;
 	set_sregs(&self->g.cpu, &s);
 	jump_to(&self->g.cpu, GUEST_CODE);
-	interrupt_run_after(200000);
+	interrupt_run_after(20000);
 	ret = vcpu_run(&self->g.cpu);
 	TH_LOG("%d, exit %s", ret, exit_name(self->g.cpu.run->exit_reason));
 	set_long_mode(&self->g.cpu);

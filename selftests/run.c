@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 GUEST(halts, 64, "1: hlt; jmp 1b");
-GUEST(spins, 64, "1: pause; jmp 1b");
+GUEST(spins, 64, "1: incl " ARG(GUEST_DATA) "; pause; jmp 1b");
 GUEST(outs, 64, "1: mov $0x80, %edx; mov $0x42, %al; out %al, %dx; jmp 1b");
 
 GUEST(real_mode, 16,
@@ -147,6 +147,13 @@ static void guest_spinning(struct guest *g)
 	set_regs(&g->cpu, &regs);
 }
 
+/* Until a spinning guest has been seen at work */
+static void wait_for_guest(struct guest *g)
+{
+	while (!*(volatile u32 *)(g->vm.ram + GUEST_DATA))
+		usleep(100);
+}
+
 static void nothing(int sig)
 {
 	(void)sig;
@@ -164,14 +171,14 @@ TEST(signal_interrupts_a_spinning_guest)
 	struct guest g;
 
 	guest_spinning(&g);
-	interrupt_run_after(20000);
+	interrupt_run_after(3000);
 	EXPECT_EQ(-EINTR, vcpu_run(&g.cpu));
 	EXPECT_EQ(KVM_EXIT_INTR, g.cpu.run->exit_reason);
 	/* and the guest goes on where it was */
-	interrupt_run_after(20000);
+	interrupt_run_after(3000);
 	EXPECT_EQ(-EINTR, vcpu_run(&g.cpu));
 	EXPECT_LE(GUEST_CODE, get_regs(&g.cpu).rip);
-	EXPECT_GE(GUEST_CODE + 3, get_regs(&g.cpu).rip);
+	EXPECT_GT(GUEST_CODE + (spins_end - spins), get_regs(&g.cpu).rip);
 }
 
 TEST(pending_signal_prevents_entry)
@@ -271,7 +278,7 @@ TEST(kick_by_thread_signal)
 
 	guest_spinning(&g);
 	start_runner(&r, &g.cpu);
-	usleep(20000);
+	wait_for_guest(&g);
 	EXPECT_FALSE(r.done);
 	EXPECT_EQ(-EINTR, stop_runner(&r));
 }
@@ -285,7 +292,8 @@ TEST(two_threads_in_run)
 	guest_spinning(&g);
 	start_runner(&a, &g.cpu);
 	start_runner(&b, &g.cpu);
-	usleep(20000);
+	wait_for_guest(&g);
+	usleep(1000);
 	/* Either may be the first, and the signal does not reach the one that waits. */
 	while (!a.done || !b.done) {
 		pthread_kill(a.thread, SIGUSR1);
@@ -317,10 +325,10 @@ TEST(other_ioctl_waits_for_run)
 
 	guest_spinning(&g);
 	start_runner(&a, &g.cpu);
-	usleep(20000);
+	wait_for_guest(&g);
 	b.cpu = &g.cpu;
 	pthread_create(&b.thread, NULL, call_get_regs, &b);
-	usleep(20000);
+	usleep(3000);
 	EXPECT_FALSE(a.done);
 	EXPECT_FALSE(b.done);
 	EXPECT_EQ(-EINTR, stop_runner(&a));
@@ -445,7 +453,7 @@ TEST(killed_in_each_phase)
 			run_in_child(i % 5);
 			_exit(0);
 		}
-		usleep(5000 + i * 1777);
+		usleep(1000 + i * 333);
 		kill(child, SIGKILL);
 		waitpid(child, &status, 0);
 		EXPECT_TRUE(WIFSIGNALED(status));
@@ -462,7 +470,7 @@ TEST(guest_in_an_endless_fault_loop_is_interruptible)
 	guest_code(&g, ud2, sizeof(ud2));
 	memcpy(g.vm.ram + GUEST_STUBS + 16 * UD_VECTOR, iretq, sizeof(iretq));
 	g.vm.ram[GUEST_IDT + 16 * UD_VECTOR + 5] = 0x8f;	/* a trap gate keeps IF */
-	interrupt_run_after(30000);
+	interrupt_run_after(3000);
 	EXPECT_EQ(-EINTR, vcpu_run(&g.cpu));
 }
 
