@@ -26,8 +26,9 @@ add_file() {
 	mkdir -p "$(dirname "$path")"
 	cp -rL "$src" "$path"
 	[ -n "$root" ] || return 0
-	find "$path" -type f -perm -u+x | while read -r program; do
+	find "$path" -type f '(' -perm -u+x -o -name '*.ko' ')' | while read -r program; do
 		add_libraries "$root" "$program"
+		strip --strip-debug "$program" 2>/dev/null || true	# up to 90 % of what the host would have to unpack
 	done
 }
 
