@@ -193,6 +193,7 @@ struct mkvm_vcpu {
 	struct {
 		u64 gpa;
 		u32 access;
+		bool of_operand;	/* not a fetch, nor the guest's page walk */
 	} fault;			/* [v] for mkvm_handle_fault */
 	struct {
 		u16 port;
@@ -220,7 +221,6 @@ struct mkvm_vcpu {
 	u64 cr8;			/* [v] TPR bits 7:4 */
 	u64 apic_base;			/* [v] */
 	u64 xcr0;			/* [v] the guest's */
-	u64 host_xcr0;			/* [v] while xcr0_loaded */
 	bool xcr0_loaded;		/* [v] the CPU's XCR0 is the guest's */
 	bool msrs_switched;		/* [v] the CPU holds guest_msr[] */
 	u64 cstar;			/* [v] a value only: SYSCALL in 32-bit code is AMD's */

@@ -10,6 +10,7 @@
 #include "mkvm.h"
 #include "vendor.h"
 #include "host/compat.h"
+#include "host/guest_mode.h"
 #include "host/host.h"
 #include "x86/x86.h"
 
@@ -72,6 +73,7 @@ static int run_loop(struct mkvm_vcpu *v)
 
 	local_irq_disable();
 	guest_timing_enter_irqoff();
+	mkvm_host_note_guest();
 	mkvm_vendor->host_enter(v);
 	mkvm_xcr0_load(v);
 	next = mkvm_vendor->run(v);

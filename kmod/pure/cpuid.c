@@ -311,11 +311,14 @@ static const struct kvm_cpuid_entry2 *find_as_cpu(const struct kvm_cpuid_entry2 
 						  u32 leaf, u32 subleaf)
 {
 	const struct kvm_cpuid_entry2 *e = mkvm_cpuid_find(entries, nr, leaf, subleaf);
-	const struct kvm_cpuid_entry2 *basic = mkvm_cpuid_find(entries, nr, BASIC, 0);
-	const struct kvm_cpuid_entry2 *range = mkvm_cpuid_find(entries, nr, range_of(leaf), 0);
+	const struct kvm_cpuid_entry2 *basic, *range;
 
-	if (e || !basic || is_amd(basic) || (range && leaf <= range->eax))
+	if (e)
 		return e;
+	basic = mkvm_cpuid_find(entries, nr, BASIC, 0);
+	range = mkvm_cpuid_find(entries, nr, range_of(leaf), 0);
+	if (!basic || is_amd(basic) || (range && leaf <= range->eax))
+		return NULL;
 	return mkvm_cpuid_find(entries, nr, basic->eax, subleaf);
 }
 

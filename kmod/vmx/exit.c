@@ -28,8 +28,9 @@ struct exit_rule {
 void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)
 {
 	u32 state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+	bool cached = v->regs_avail & BIT(MKVM_RIP);
 
-	mkvm_write_rip(v, mkvm_read_rip(v) + len);
+	mkvm_write_rip(v, (cached ? v->regs[MKVM_RIP] : vmcs_read(VMCS_GUEST_RIP)) + len);
 	if (state & (MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS))
 		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
 			   state & ~(MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS));
@@ -311,6 +312,8 @@ static int exit_io(struct mkvm_vcpu *v)
 }
 
 /* SDM, table "Exit Qualification for EPT Violations": the access, bits 2:0. */
+#define EPT_QUAL_LINEAR_VALID	BIT(7)
+#define EPT_QUAL_TRANSLATED	BIT(8)	/* else it was the guest's page walk */
 #define EPT_QUAL_NMI_UNBLOCKING	BIT(12)
 
 static int exit_ept_violation(struct mkvm_vcpu *v)
@@ -321,6 +324,8 @@ static int exit_ept_violation(struct mkvm_vcpu *v)
 	redo_nmi_blocking(qual & EPT_QUAL_NMI_UNBLOCKING);
 	v->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
 	v->fault.access = qual & 7;
+	v->fault.of_operand = (qual & EPT_QUAL_LINEAR_VALID) && (qual & EPT_QUAL_TRANSLATED) &&
+			      !(qual & MKVM_ACCESS_EXEC);
 	return mkvm_defer(v, mkvm_handle_fault);
 }
 

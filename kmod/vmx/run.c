@@ -3,12 +3,11 @@
  * The inner loop of KVM_RUN on VT-x, and the vendor ops table. Everything here
  * but vCPU creation runs with preemption off, the loop with interrupts off.
  */
-#include <linux/context_tracking.h>
 #include <linux/idr.h>
-#include <linux/kvm_host.h>
 #include <linux/slab.h>
 
 #include "vmx/vmx.h"
+#include "host/guest_mode.h"
 #include "host/host.h"
 #include "x86/x86.h"
 
@@ -23,7 +22,7 @@ static noinstr void vmx_enter_guest(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 {
 	unsigned long failed;
 
-	guest_state_enter_irqoff();
+	mkvm_host_guest_enter();
 	if (v->cr2 != native_read_cr2())
 		native_write_cr2(v->cr2);
 	failed = mkvm_vmx_enter(v->regs, vmx->vmcs.launched, &vmx->host_rsp);
@@ -37,7 +36,7 @@ static noinstr void vmx_enter_guest(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 		    (vmcs_read(VMCS_EXIT_INTR_INFO) & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_NMI)
 			mkvm_host_nmi();
 	}
-	guest_state_exit_irqoff();
+	mkvm_host_guest_exit();
 }
 
 static void flush_vpid(struct vmx_vcpu *vmx)

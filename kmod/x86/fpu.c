@@ -36,6 +36,7 @@ struct mkvm_fpu {
 
 /* XCR0 bits that guests may have; 0: no XSAVE, the guest has x87 and SSE only. */
 static u64 features __ro_after_init;
+static u64 host_xcr0 __ro_after_init;
 
 u64 mkvm_fpu_features(void)
 {
@@ -61,7 +62,8 @@ int mkvm_fpu_setup(void)
 	/* The kernel turns XSAVE off where it distrusts its layout, as in some emulators. */
 	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return 0;
-	features = xgetbv(XCR_XFEATURE_ENABLED_MASK) &
+	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	features = host_xcr0 &
 		   (MKVM_XCR0_X87 | MKVM_XCR0_SSE | MKVM_XCR0_AVX | MKVM_XCR0_AVX512);
 	for (i = 0; i < 8; i++)
 		if (!component_fits(i))
@@ -114,8 +116,7 @@ void mkvm_xcr0_load(struct mkvm_vcpu *v)
 {
 	if (!features)
 		return;
-	v->host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
-	if (v->host_xcr0 != v->xcr0)
+	if (host_xcr0 != v->xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
 	v->xcr0_loaded = true;
 }
@@ -125,8 +126,8 @@ void mkvm_xcr0_put(struct mkvm_vcpu *v)
 	if (!features)
 		return;
 	v->xcr0_loaded = false;
-	if (v->host_xcr0 != v->xcr0)
-		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->host_xcr0);
+	if (host_xcr0 != v->xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
 }
 
 int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value)

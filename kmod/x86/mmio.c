@@ -91,6 +91,15 @@ static u64 operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_con
 	return insn->addr_size == 8 ? offset : offset & (BIT_ULL(8 * insn->addr_size) - 1);
 }
 
+/* Then the CPU has already translated it, with all checks. */
+static bool is_faulting_access(const struct mkvm_vcpu *v, u64 linear)
+{
+	bool wrote = v->fault.access & MKVM_ACCESS_WRITE;
+
+	return v->fault.of_operand && wrote == v->mmio.insn.write &&
+	       offset_in_page(v->fault.gpa) == offset_in_page(linear);
+}
+
 static int locate_operand(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
 {
 	const struct mkvm_insn *insn = &v->mmio.insn;
@@ -105,6 +114,10 @@ static int locate_operand(struct mkvm_vcpu *v, const struct mkvm_guest_context *
 	}
 	v->mmio.done = 0;
 	v->mmio.split = min_t(u32, insn->mem_size, PAGE_SIZE - offset_in_page(linear));
+	if (v->mmio.split == insn->mem_size && is_faulting_access(v, linear)) {
+		v->mmio.gpa[0] = v->fault.gpa;
+		return 0;
+	}
 	ret = mkvm_translate(v, c, linear, access, &v->mmio.gpa[0]);
 	if (!ret && v->mmio.split < insn->mem_size)
 		ret = mkvm_translate(v, c, linear + v->mmio.split, access, &v->mmio.gpa[1]);
