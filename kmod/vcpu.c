@@ -340,10 +340,12 @@ static int interrupt(struct mkvm_vcpu *v, void *arg)
 	return 0;
 }
 
-/* One NMI can wait while another is blocked; more are one. */
+/* Loaded. One NMI can wait behind another that is being handled; more are one. */
 static int nmi(struct mkvm_vcpu *v, void *arg)
 {
-	v->nmi_pending = min(v->nmi_pending + 1, 2u);
+	bool handling = v->nmi_injected || mkvm_vendor->nmi_blocked(v);
+
+	v->nmi_pending = min(v->nmi_pending + 1, handling ? 1u : 2u);
 	return 0;
 }
 
@@ -365,7 +367,7 @@ static const struct vcpu_request {
 	{ KVM_GET_SREGS,	get_sregs,	LOADED },
 	{ KVM_SET_SREGS,	set_sregs },
 	{ KVM_INTERRUPT,	interrupt },
-	{ KVM_NMI,		nmi },
+	{ KVM_NMI,		nmi,		LOADED },
 	{ KVM_GET_FPU,		get_fpu },
 	{ KVM_SET_FPU,		set_fpu },
 	{ KVM_GET_XSAVE,	get_xsave },

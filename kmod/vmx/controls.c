@@ -75,7 +75,8 @@ static void init_execution_controls(struct vmx_vcpu *vmx)
 	const u32 *word = vmx_host.word;
 
 	vmcs_write(VMCS_PINBASED_CTLS, word[MKVM_CTL_PIN]);
-	vmx->procbased = word[MKVM_CTL_PROC];
+	/* x86/debug.c keeps the guest's debug registers: it sees every access. */
+	vmx->procbased = word[MKVM_CTL_PROC] | VMX_PROCBASED_MOV_DR_EXITING;
 	vmcs_write(VMCS_PROCBASED_CTLS, vmx->procbased);
 	vmcs_write(VMCS_PROCBASED2_CTLS, word[MKVM_CTL_PROC2]);
 	vmcs_write(VMCS_EXCEPTION_BITMAP, (u32)VMX_EXCEPTION_BITMAP);

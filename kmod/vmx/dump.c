@@ -28,15 +28,11 @@ int vmx_dump(struct mkvm_vcpu *v, struct mkvm_vmx_caps *caps, struct mkvm_vmcs_f
 	return nr;
 }
 
-static void log_entry_failure(struct mkvm_vcpu *v, const struct mkvm_vmcs_field *fields, int nr)
+static void log_entry_failure(struct mkvm_vcpu *v, const struct mkvm_vmcs_field *fields, int nr,
+			      u32 error)
 {
 	struct mkvm_vmentry_finding finding;
-	u32 error = 0;
-	int i;
 
-	for (i = 0; i < nr; i++)
-		if (fields[i].encoding == VMCS_INSTRUCTION_ERROR)
-			error = fields[i].value;
 	if (mkvm_vmentry_check(fields, nr, &vmx_host.caps, &finding, 1) > 0)
 		pr_warn_ratelimited("vCPU %d: VM entry failed: %s (SDM vol. 3, %s)\n",
 				    v->id, finding.rule, finding.section);
@@ -56,23 +52,22 @@ int vmx_report_entry_failure(struct mkvm_vcpu *v)
 	struct mkvm_vmcs_field *fields;
 	bool vmfail = MKVM_EXIT_BASIC_REASON(vmx->exit_reason) == 0xffff;
 	struct mkvm_vmx_caps caps;
-	u64 reason = vmx->exit_reason;
+	u32 error;
 	int nr;
 
 	fields = kmalloc_array(MKVM_VMCS_MAX_FIELDS, sizeof(*fields), GFP_KERNEL);
 	if (!fields)
 		return -ENOMEM;
 	mkvm_vcpu_load(v);
-	if (vmfail)
-		reason = vmcs_read(VMCS_INSTRUCTION_ERROR);
+	error = vmcs_read(VMCS_INSTRUCTION_ERROR);	/* before the dump's failing VMREADs */
 	nr = vmx_dump(v, &caps, fields, MKVM_VMCS_MAX_FIELDS);
 	vmcs_write(VMCS_ENTRY_INTR_INFO, 0u);	/* still valid: nothing was delivered */
 	mkvm_vcpu_put(v);
 
-	log_entry_failure(v, fields, nr);
+	log_entry_failure(v, fields, nr, error);
 	kfree(fields);
 	v->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
-	v->run->fail_entry.hardware_entry_failure_reason = reason;
+	v->run->fail_entry.hardware_entry_failure_reason = vmfail ? error : vmx->exit_reason;
 	v->run->fail_entry.cpu = v->cpu;
 	return MKVM_TO_USER;
 }

@@ -30,8 +30,10 @@ static noinstr void vmx_enter_guest(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 	if (unlikely(failed)) {
 		vmx->exit_reason = EXIT_REASON_VMFAIL;
 	} else {
-		vmx->vmcs.launched = true;
 		vmx->exit_reason = vmcs_read(VMCS_EXIT_REASON);
+		/* A VMLAUNCH that failed on the guest's state leaves the VMCS clear. */
+		if (likely(!(vmx->exit_reason & MKVM_EXIT_ENTRY_FAILURE)))
+			vmx->vmcs.launched = true;
 		if (vmx->exit_reason == MKVM_EXIT_EXCEPTION_OR_NMI &&
 		    (vmcs_read(VMCS_EXIT_INTR_INFO) & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_NMI)
 			mkvm_host_nmi();
