@@ -168,7 +168,8 @@ static void unregister_emergency(void) {}
  * hold it, so this is a lock that KVM honours on kernels which know nothing of
  * minikvm: without it both could be about to claim, and both would want the one
  * emergency callback. KVM holds it while it is loaded (6.1) or while it has
- * virtualization on (6.12).
+ * virtualization on (6.12). A KVM that comes later gets EBUSY from it, after a
+ * warning of the kernel's: it tries to register its emergency callback first.
  */
 #ifdef MKVM_HAVE_KVM_STARTING
 #define KVM_SLOT	CPUHP_AP_KVM_STARTING

@@ -17,14 +17,8 @@ refused "insmod while kvm_intel is loaded" insmod "$module"
 check "unload KVM" modprobe -r kvm_intel
 check "insmod without KVM" insmod "$module"
 check "a VM of ours" hold_start /dev/minikvm vcpu
-
-# From 6.12 on the kernel warns when KVM tries, before it refuses: leave that alone.
-case $(uname -r) in
-6.1.*)
-	refused "kvm_intel while we have VMX" modprobe kvm_intel
-	check "our guest is not disturbed" kill -0 "$holder"
-	;;
-esac
+# Not tried: kvm_intel while we have VMX. It is refused with EBUSY and we are not disturbed, but before that it meets our
+# crash callback in the only place there is for one, at which the kernel warns.
 hold_stop
 check "rmmod" rmmod minikvm
 check "then KVM loads" modprobe kvm_intel
