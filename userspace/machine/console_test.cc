@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/eventfd.h"
 #include "testing/device_fakes.h"
 
 namespace minikvm {
