@@ -171,16 +171,18 @@ TEST(shadow_ends_with_a_completed_instruction)
 	EXPECT_EQ(1, g.cpu.run->if_flag);
 }
 
-/* Against the rules: KVM injects it all the same or fails the entry; nobody dies. */
+/* Against the rules: AMD-V injects it all the same, VT-x fails the entry; nobody dies. */
 TEST(interrupt_while_the_guest_has_them_off)
 {
+	struct kvm_vcpu_events none = { 0 };
 	struct guest g;
 
 	guest_long(&g, halts);
 	ASSERT_EQ(0, interrupt(&g.cpu, IRQ));
 	EXPECT_EQ(0, vcpu_run(&g.cpu));
-	struct kvm_vcpu_events none = { 0 };
-
+	/* KVM's VMCS keeps the event of a failed entry, whatever userspace sets. */
+	if (on_stock_kvm() && g.cpu.run->exit_reason == KVM_EXIT_FAIL_ENTRY)
+		return;
 	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_VCPU_EVENTS, &none));
 	jump_to(&g.cpu, GUEST_CODE);
 	EXPECT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));

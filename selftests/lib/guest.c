@@ -183,6 +183,7 @@ void guest_tables(struct vm *vm)
 
 	memcpy(vm->ram + GUEST_GDT, gdt, sizeof(gdt));
 	memcpy(vm->ram + GUEST_TSS + 4, &rsp0, sizeof(rsp0));
+	vm->ram[GUEST_TSS + 0x66] = 0x68;	/* no I/O permission bitmap */
 	memcpy(vm->ram + GUEST_STUBS, guest_stubs, guest_stubs_end - guest_stubs);
 	fill_idt((u64 *)(vm->ram + GUEST_IDT));
 	fill_page_tables(vm->ram);
