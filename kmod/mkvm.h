@@ -149,6 +149,7 @@ enum mkvm_reg {
 /* An event that waits for its VM entry. */
 struct mkvm_event {
 	bool valid;
+	bool interrupted;	/* in its delivery, by a VM exit: must go in again */
 	u8 vector;
 	u8 type;		/* MKVM_INTR_TYPE_*: as in the VM-entry interruption information */
 	bool has_error;
@@ -194,7 +195,12 @@ struct mkvm_vcpu {
 		u64 gpa;
 		u32 access;
 		bool of_operand;	/* not a fetch, nor the guest's page walk */
+		bool in_delivery;	/* of an event, which waits to be injected again */
 	} fault;			/* [v] for mkvm_handle_fault */
+	struct {
+		mkvm_gfn_t gfn;		/* behind the last page mapped */
+		u32 nr;			/* pages mapped with it */
+	} ahead;			/* [v] mmu.c: is the guest going on from there? */
 	struct {
 		u16 port;
 		u8 insn_len;

@@ -203,7 +203,10 @@ static int get_regs(struct mkvm_vcpu *v, void *arg)
 	return 0;
 }
 
-/* Loaded. A moved RIP abandons the instruction that userspace was completing. */
+/*
+ * Loaded. A moved RIP abandons the instruction that userspace was completing,
+ * and new registers the exception that the old ones had raised.
+ */
 static int set_regs(struct mkvm_vcpu *v, void *arg)
 {
 	const struct kvm_regs *r = arg;
@@ -215,6 +218,8 @@ static int set_regs(struct mkvm_vcpu *v, void *arg)
 		v->complete = NULL;
 		v->skip_len = 0;
 	}
+	if (!v->exception.interrupted)
+		v->exception.valid = false;
 	for (reg = MKVM_RAX; reg <= MKVM_R15; reg++)
 		mkvm_write_reg(v, reg, gpr[reg]);
 	mkvm_write_rip(v, r->rip);

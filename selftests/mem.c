@@ -19,10 +19,10 @@ GUEST(store, 64, "mov %rax, (%rbx)");
 GUEST(store_pages, 64,
       "1: lea (%rbx,%rax), %rdx; mov %rdx, (%rbx); add $4096, %rbx; loop 1b");
 GUEST(counts, 64, "1: incq (%rbx); pause; jmp 1b");
-/* For ever through RCX pages from R8 on: read, write, next. */
+/* For ever through RCX pages from R8 on: read, write, next; MOVs, which MMIO knows. */
 GUEST(roams, 64,
       "1: mov %r8, %rbx; mov %r9, %rcx;"
-      "2: incq (%rbx); add $4096, %rbx; loop 2b; jmp 1b");
+      "2: mov (%rbx), %rax; inc %rax; mov %rax, (%rbx); add $4096, %rbx; loop 2b; jmp 1b");
 
 #define EXTRA_GPA	(64 * MIB)	/* slot 1 of most tests */
 #define EXTRA_SLOT	1

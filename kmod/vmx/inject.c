@@ -116,6 +116,7 @@ void vmx_event_delivered(struct mkvm_vcpu *v)
 static void requeue_event(struct mkvm_event *e, u32 info)
 {
 	e->valid = true;
+	e->interrupted = true;
 	e->vector = info & MKVM_INTR_VECTOR;
 	e->type = (info & MKVM_INTR_TYPE) >> 8;
 	e->has_error = info & MKVM_INTR_ERROR_CODE;
@@ -130,7 +131,8 @@ void vmx_requeue(struct mkvm_vcpu *v)
 	u32 info = vmcs_read(VMCS_IDT_VECTORING_INFO);
 	u32 state;
 
-	if (!(info & MKVM_INTR_VALID))
+	v->fault.in_delivery = info & MKVM_INTR_VALID;
+	if (!v->fault.in_delivery)
 		return;
 	switch (info & MKVM_INTR_TYPE) {
 	case MKVM_INTR_TYPE_NMI:
