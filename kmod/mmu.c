@@ -207,11 +207,19 @@ static const struct mmu_notifier_ops notifier_ops = {
 
 /* ---- mapping ---- */
 
+/*
+ * A guest that touches page after page is met ahead, by as many pages as it has
+ * just touched and at most so many: a VM exit for each would cost more than the
+ * pages, and a guest that stops has at most doubled what it used.
+ */
+#define MAX_AHEAD	8
+
 struct mapping {
 	const struct mkvm_memslot *slot;
 	mkvm_gfn_t gfn;
-	struct page *page;	/* behind gfn */
-	u32 access;		/* what the guest wanted */
+	struct page *pages[MAX_AHEAD];	/* behind gfn, gfn + 1, ... */
+	u32 nr;
+	u32 access;		/* what the guest wanted of gfn */
 	bool writable;		/* the host lets the guest write */
 };
 
@@ -266,7 +274,7 @@ static unsigned int leaf_level(struct mkvm_vm *vm, const struct mapping *m)
 {
 	unsigned int level;
 
-	if (!PageCompound(m->page))
+	if (!PageCompound(m->pages[0]))
 		return 1;
 	if (large_leaf_no_exec() && (m->access & MKVM_ACCESS_EXEC))
 		return 1;
@@ -277,16 +285,16 @@ static unsigned int leaf_level(struct mkvm_vm *vm, const struct mapping *m)
 	return level;
 }
 
-static u64 leaf_for(const struct mapping *m, unsigned int level)
+static u64 leaf_for(const struct mapping *m, u32 i, unsigned int level)
 {
-	u64 offset = (m->gfn & (mkvm_pgtable_span(level) - 1)) << PAGE_SHIFT;
+	u64 offset = ((m->gfn + i) & (mkvm_pgtable_span(level) - 1)) << PAGE_SHIFT;
 	u32 access = MKVM_ACCESS_READ;
 
 	if (m->writable)
 		access |= MKVM_ACCESS_WRITE;
 	if (level == 1 || !large_leaf_no_exec())
 		access |= MKVM_ACCESS_EXEC;
-	return mkvm_pgtable_make_leaf(mkvm_vendor->pgtable, page_to_phys(m->page) - offset,
+	return mkvm_pgtable_make_leaf(mkvm_vendor->pgtable, page_to_phys(m->pages[i]) - offset,
 				      level, access);
 }
 
@@ -314,23 +322,25 @@ static void set_leaf(struct mkvm_vm *vm, u64 *entry, u64 leaf, u32 access)
 }
 
 /*
- * Walk down to where the leaf belongs. A table that is already there wins over a
- * larger leaf: when its range becomes one host page, the notifier cuts it out.
- * -EAGAIN: a table is missing and *spare is NULL; else *spare may be used up.
+ * Walk down to where the leaf of page i belongs. A table that is already there
+ * wins over a larger leaf: when its range becomes one host page, the notifier
+ * cuts it out. -EAGAIN: a table is missing and *spare is NULL; else *spare may
+ * be used up.
  */
-static int map(struct mkvm_vm *vm, const struct mapping *m, void **spare)
+static int map(struct mkvm_vm *vm, const struct mapping *m, u32 i, unsigned int target,
+	       void **spare)
 {
 	const struct mkvm_pgtable_format *f = mkvm_vendor->pgtable;
-	unsigned int level, target = leaf_level(vm, m);
 	u64 *table = vm->mmu.root;
+	unsigned int level;
 
 	lockdep_assert_held(&vm->mmu.lock);
 	for (level = f->levels;; level--) {
-		u64 *entry = &table[mkvm_pgtable_index(m->gfn, level)];
+		u64 *entry = &table[mkvm_pgtable_index(m->gfn + i, level)];
 
 		if (!is_table(*entry, level)) {
 			if (level <= target) {
-				set_leaf(vm, entry, leaf_for(m, level), m->access);
+				set_leaf(vm, entry, leaf_for(m, i, level), m->access);
 				return 0;
 			}
 			if (!*spare)
@@ -345,6 +355,18 @@ static int map(struct mkvm_vm *vm, const struct mapping *m, void **spare)
 	}
 }
 
+/* A large leaf holds the pages ahead, too: they lie in one range of 2 MiB. */
+static int map_all(struct mkvm_vm *vm, const struct mapping *m, void **spare)
+{
+	unsigned int target = leaf_level(vm, m);
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; !ret && i < (target == 1 ? m->nr : 1); i++)
+		ret = map(vm, m, i, target, spare);
+	return ret;
+}
+
 static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned long seq)
 {
 	struct mkvm_mmu *mmu = &vm->mmu;
@@ -355,7 +377,7 @@ static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned 
 		ret = 0;	/* stale: the guest just faults again */
 		spin_lock(&mmu->lock);
 		if (!mmu->inval_running && mmu->inval_seq == seq)
-			ret = map(vm, m, &spare);
+			ret = map_all(vm, m, &spare);
 		spin_unlock(&mmu->lock);
 		if (ret != -EAGAIN)
 			break;
@@ -368,41 +390,60 @@ static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned 
 }
 
 /*
- * The page behind hva, with a reference for as long as it takes to map it. A
- * read gets a writable mapping only where the host already has one: anything
- * else would break copy-on-write and KSM sharing for nothing. Memory without
- * struct page (VM_PFNMAP, VM_IO) is refused by GUP.
+ * Up to nr pages from hva on, with a reference for as long as it takes to map
+ * them. A read gets a writable mapping only where the host already has one:
+ * anything else would break copy-on-write and KSM sharing for nothing. Memory
+ * without struct page (VM_PFNMAP, VM_IO) is refused by GUP.
  */
-static int get_host_page(struct mapping *m, unsigned long hva)
+static int get_host_pages(struct mapping *m, unsigned long hva, u32 nr)
 {
 	int ret;
 
 	m->writable = true;
 	if (!(m->access & MKVM_ACCESS_WRITE)) {
-		if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &m->page) == 1)
-			return 0;
+		ret = get_user_pages_fast_only(hva, nr, FOLL_WRITE, m->pages);
+		if (ret > 0)
+			goto out;
 		m->writable = false;
+		nr = 1;
 	}
-	ret = get_user_pages_fast(hva, 1, m->writable ? FOLL_WRITE : 0, &m->page);
-	if (ret == 1)
-		return 0;
-	return ret == -EINTR ? ret : -EFAULT;
+	ret = get_user_pages_fast(hva, nr, m->writable ? FOLL_WRITE : 0, m->pages);
+	if (ret <= 0)
+		return ret == -EINTR ? ret : -EFAULT;
+out:
+	m->nr = ret;
+	return 0;
 }
 
 /*
  * The guest will write without our seeing it, so the host learns now that the
- * page is dirty. GUP has marked it accessed.
+ * pages are dirty. GUP has marked them accessed.
  */
-static void put_host_page(const struct mapping *m)
+static void put_host_pages(const struct mapping *m)
 {
-	if (m->writable && !PageDirty(m->page))
-		SetPageDirty(m->page);
-	put_page(m->page);
+	u32 i;
+
+	for (i = 0; i < m->nr; i++) {
+		if (m->writable && !PageDirty(m->pages[i]))
+			SetPageDirty(m->pages[i]);
+		put_page(m->pages[i]);
+	}
+}
+
+/* How many pages from gfn on to map: in the slot, in one range of 2 MiB. */
+static u32 look_ahead(struct mkvm_vcpu *v, const struct mkvm_memslot *slot, mkvm_gfn_t gfn)
+{
+	u64 in_slot = slot->base_gfn + slot->npages - gfn;
+	u64 in_range = mkvm_pgtable_span(2) - (gfn & (mkvm_pgtable_span(2) - 1));
+
+	v->ahead.nr = gfn == v->ahead.gfn ? clamp(2 * v->ahead.nr, 1u, (u32)MAX_AHEAD) : 1;
+	return min3(in_slot, in_range, (u64)v->ahead.nr);
 }
 
 /* Caller holds vm->srcu. */
-static int resolve(struct mkvm_vm *vm, mkvm_gfn_t gfn, u32 access)
+static int resolve(struct mkvm_vcpu *v, mkvm_gfn_t gfn, u32 access)
 {
+	struct mkvm_vm *vm = v->vm;
 	struct mapping m = { .gfn = gfn, .access = access };
 	unsigned long seq = READ_ONCE(vm->mmu.inval_seq);
 	int ret;
@@ -411,21 +452,21 @@ static int resolve(struct mkvm_vm *vm, mkvm_gfn_t gfn, u32 access)
 	m.slot = mkvm_slot_find(srcu_dereference(vm->slots, &vm->srcu), gfn);
 	if (!m.slot)
 		return -ENXIO;
-	ret = get_host_page(&m, mkvm_slot_hva(m.slot, gfn));
+	ret = get_host_pages(&m, mkvm_slot_hva(m.slot, gfn), look_ahead(v, m.slot, gfn));
 	if (ret)
 		return ret;
 	ret = map_if_current(vm, &m, seq);
-	put_host_page(&m);
+	put_host_pages(&m);
+	v->ahead.gfn = gfn + m.nr;
 	return ret;
 }
 
 int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access)
 {
-	struct mkvm_vm *vm = v->vm;
-	int idx = srcu_read_lock(&vm->srcu);
-	int ret = resolve(vm, gpa >> PAGE_SHIFT, access);
+	int idx = srcu_read_lock(&v->vm->srcu);
+	int ret = resolve(v, gpa >> PAGE_SHIFT, access);
 
-	srcu_read_unlock(&vm->srcu, idx);
+	srcu_read_unlock(&v->vm->srcu, idx);
 	return ret ?: MKVM_RESUME;
 }
 

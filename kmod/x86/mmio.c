@@ -240,7 +240,7 @@ int mkvm_mmio(struct mkvm_vcpu *v)
 	struct fetched f = {};
 	int ret;
 
-	if (v->exception.valid || v->irq.valid || v->nmi_injected)
+	if (v->fault.in_delivery)
 		return delivery_failed(v);
 	mkvm_take_context(v, &c);
 	ret = fetch_and_decode(v, &c, &f);
