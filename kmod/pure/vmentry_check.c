@@ -1,31 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VM-entry checker as tables: a rule is a condition under which it applies,
- * a predicate that has to hold for a field, and its words. One table per
- * section of the SDM, so that each can be read beside its section.
+ * The VM-entry checker as tables: a rule has the controls under which it
+ * applies, what has to hold then, and its words. One table per section of the
+ * SDM, so that each can be read beside its section.
  */
 #include "vmentry_check.h"
 #include "vmcs_fields.h"
 #include "vmx_bits.h"
 #include "x86_bits.h"
 
-/* The dump and what nearly every rule asks of it. */
+/* Fields that conditions ask for single bits. */
+enum word {
+	PIN, PROC, PROC2, EXIT, ENTRY, INTR, FUNCTIONS,
+	CR0, CR4, RFLAGS, CS_RIGHTS, STATE, HOST_CR0, HOST_CR4, NR_WORDS,
+};
+
+static const u16 word_field[NR_WORDS] = {
+	[PIN]		= VMCS_PINBASED_CTLS,
+	[PROC]		= VMCS_PROCBASED_CTLS,
+	[PROC2]		= VMCS_PROCBASED2_CTLS,
+	[EXIT]		= VMCS_EXIT_CTLS,
+	[ENTRY]		= VMCS_ENTRY_CTLS,
+	[INTR]		= VMCS_ENTRY_INTR_INFO,
+	[FUNCTIONS]	= VMCS_VM_FUNCTION_CTLS,
+	[CR0]		= VMCS_GUEST_CR0,
+	[CR4]		= VMCS_GUEST_CR4,
+	[RFLAGS]	= VMCS_GUEST_RFLAGS,
+	[CS_RIGHTS]	= VMCS_GUEST_CS_ACCESS_RIGHTS,
+	[STATE]		= VMCS_GUEST_INTERRUPTIBILITY,
+	[HOST_CR0]	= VMCS_HOST_CR0,
+	[HOST_CR4]	= VMCS_HOST_CR4,
+};
+
+/* The dump, and the words of it. */
 struct view {
 	const struct mkvm_vmcs_field *f;
 	u32 nr;
 	const struct mkvm_vmx_caps *caps;
-	u32 pin, proc, proc2, exit, entry;	/* proc2: 0 unless activated */
-	u32 intr_info;
-	u64 cr0, cr4, rflags;
+	u32 word[NR_WORDS];	/* PROC2: 0 unless activated */
 };
 
+/* A condition as a number, so that tables can hold it: one bit is set, or clear. */
+#define CONDITION_CLEAR	BIT_ULL(32)
+#define ON(word, bit)	((u64)(word) << 33 | (u32)(bit))
+#define OFF(word, bit)	(ON(word, bit) | CONDITION_CLEAR)
+
 struct rule {
-	bool (*when)(const struct view *v);	/* NULL: always */
+	u64 when[4];		/* conditions under which it applies; 0: none */
 	bool (*holds)(const struct view *v, u16 field);
+	u64 needs;		/* without holds: this condition has to be met */
 	const char *text;
 	u16 field;
 	u16 also[MKVM_FINDING_FIELDS - 1];	/* shown as well; 0: none */
 };
+
+#define UNPAREN(...)	__VA_ARGS__
+#define RULE(conditions, predicate, words, name, ...)			\
+	{ .when = { UNPAREN conditions }, .holds = predicate, .text = words,	\
+	  .field = VMCS_##name, .also = { __VA_ARGS__ } }
+#define NEEDS(conditions, condition, words, name, ...)			\
+	{ .when = { UNPAREN conditions }, .needs = condition, .text = words,	\
+	  .field = VMCS_##name, .also = { __VA_ARGS__ } }
 
 struct section {
 	const char *title;
@@ -42,6 +77,13 @@ static u64 get(const struct view *v, u32 encoding)
 		if (v->f[i].encoding == encoding)
 			return v->f[i].value;
 	return 0;
+}
+
+static bool met(const struct view *v, u64 condition)
+{
+	bool set = v->word[condition >> 33] & (u32)condition;
+
+	return !condition || set == !(condition & CONDITION_CLEAR);
 }
 
 static bool implies(bool a, bool b)
@@ -89,6 +131,21 @@ static bool low_16(const struct view *v, u16 field)
 	return mkvm_fits(get(v, field), 16);
 }
 
+static bool low_8(const struct view *v, u16 field)
+{
+	return mkvm_fits(get(v, field), 8);
+}
+
+static bool cache_line_aligned(const struct view *v, u16 field)
+{
+	return !(get(v, field) & 0x3f);
+}
+
+static bool dword_aligned(const struct view *v, u16 field)
+{
+	return !(get(v, field) & 3);
+}
+
 /* Memory types of a PAT: UC, WC, WT, WP, WB, UC-. */
 static bool pat_types(const struct view *v, u16 field)
 {
@@ -108,40 +165,29 @@ static bool efer_reserved(const struct view *v, u16 field)
 
 /* ---- "VM-Execution Control Fields" ---- */
 
+static u64 capability(const struct mkvm_vmx_caps *caps, u16 field)
+{
+	switch (field) {
+	case VMCS_PINBASED_CTLS:
+		return caps->pinbased;
+	case VMCS_PROCBASED_CTLS:
+		return caps->procbased;
+	case VMCS_PROCBASED2_CTLS:
+		return caps->procbased2;
+	case VMCS_EXIT_CTLS:
+		return caps->exit;
+	default:
+		return caps->entry;
+	}
+}
+
 /* Low half of the capability: bits that must be 1; high half: that may be 1. */
-static bool allowed(u32 word, u64 cap)
+static bool allowed(const struct view *v, u16 field)
 {
+	u64 cap = capability(v->caps, field);
+	u32 word = get(v, field);
+
 	return (word & (u32)cap) == (u32)cap && !(word & ~(u32)(cap >> 32));
-}
-
-static bool pin_allowed(const struct view *v, u16 field)
-{
-	return allowed(get(v, field), v->caps->pinbased);
-}
-
-static bool proc_allowed(const struct view *v, u16 field)
-{
-	return allowed(get(v, field), v->caps->procbased);
-}
-
-static bool proc2_allowed(const struct view *v, u16 field)
-{
-	return allowed(get(v, field), v->caps->procbased2);
-}
-
-static bool exit_allowed(const struct view *v, u16 field)
-{
-	return allowed(get(v, field), v->caps->exit);
-}
-
-static bool entry_allowed(const struct view *v, u16 field)
-{
-	return allowed(get(v, field), v->caps->entry);
-}
-
-static bool when_secondary(const struct view *v)
-{
-	return v->proc & VMX_PROCBASED_SECONDARY_CONTROLS;
 }
 
 static bool cr3_targets(const struct view *v, u16 field)
@@ -149,119 +195,9 @@ static bool cr3_targets(const struct view *v, u16 field)
 	return get(v, field) <= MKVM_VMXMISC_CR3_TARGETS(v->caps->misc);
 }
 
-static bool when_io_bitmaps(const struct view *v)
-{
-	return v->proc & VMX_PROCBASED_IO_BITMAPS;
-}
-
-static bool when_msr_bitmaps(const struct view *v)
-{
-	return v->proc & VMX_PROCBASED_MSR_BITMAPS;
-}
-
-static bool when_tpr_shadow(const struct view *v)
-{
-	return v->proc & VMX_PROCBASED_TPR_SHADOW;
-}
-
-static bool when_no_tpr_shadow(const struct view *v)
-{
-	return !when_tpr_shadow(v);
-}
-
-static bool when_tpr_threshold(const struct view *v)
-{
-	return when_tpr_shadow(v) && !(v->proc2 & VMX_PROCBASED2_VIRTUAL_INTR_DELIVERY);
-}
-
 static bool tpr_threshold(const struct view *v, u16 field)
 {
 	return !(get(v, field) & ~0xfull);
-}
-
-static bool virtual_nmis(const struct view *v, u16 field)
-{
-	(void)field;
-	return implies(v->pin & VMX_PINBASED_VIRTUAL_NMIS, v->pin & VMX_PINBASED_NMI_EXITING);
-}
-
-static bool nmi_window(const struct view *v, u16 field)
-{
-	(void)field;
-	return implies(v->proc & VMX_PROCBASED_NMI_WINDOW_EXITING,
-		       v->pin & VMX_PINBASED_VIRTUAL_NMIS);
-}
-
-static bool when_apic_accesses(const struct view *v)
-{
-	return v->proc2 & VMX_PROCBASED2_VIRTUALIZE_APIC_ACCESSES;
-}
-
-static bool no_x2apic_mode(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->proc2 & VMX_PROCBASED2_VIRTUALIZE_X2APIC_MODE);
-}
-
-static bool no_apic_registers(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->proc2 & VMX_PROCBASED2_APIC_REGISTER_VIRT);
-}
-
-static bool no_intr_delivery(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->proc2 & VMX_PROCBASED2_VIRTUAL_INTR_DELIVERY);
-}
-
-static bool intr_delivery_exits(const struct view *v, u16 field)
-{
-	(void)field;
-	return implies(v->proc2 & VMX_PROCBASED2_VIRTUAL_INTR_DELIVERY,
-		       v->pin & VMX_PINBASED_EXTERNAL_INTERRUPT_EXITING);
-}
-
-static bool when_posted(const struct view *v)
-{
-	return v->pin & VMX_PINBASED_POSTED_INTERRUPTS;
-}
-
-static bool posted_delivery(const struct view *v, u16 field)
-{
-	(void)field;
-	return v->proc2 & VMX_PROCBASED2_VIRTUAL_INTR_DELIVERY;
-}
-
-static bool posted_acknowledge(const struct view *v, u16 field)
-{
-	(void)field;
-	return v->exit & VMX_EXITCTL_ACK_INTERRUPT_ON_EXIT;
-}
-
-static bool low_8(const struct view *v, u16 field)
-{
-	return mkvm_fits(get(v, field), 8);
-}
-
-static bool cache_line_aligned(const struct view *v, u16 field)
-{
-	return !(get(v, field) & 0x3f);
-}
-
-static bool when_vpid(const struct view *v)
-{
-	return v->proc2 & VMX_PROCBASED2_VPID;
-}
-
-static bool when_ept(const struct view *v)
-{
-	return v->proc2 & VMX_PROCBASED2_EPT;
-}
-
-static bool when_no_ept(const struct view *v)
-{
-	return !when_ept(v);
 }
 
 static bool eptp_memory_type(const struct view *v, u16 field)
@@ -303,155 +239,97 @@ static bool eptp_reserved(const struct view *v, u16 field)
 	       mkvm_fits(eptp, v->caps->maxphyaddr);
 }
 
-static bool no_unrestricted(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->proc2 & VMX_PROCBASED2_UNRESTRICTED_GUEST);
-}
+#define ADDRESS_4K(conditions, name, text)					\
+	RULE(conditions, page_aligned, text ": bits 11:0 are 0", name),		\
+	RULE(conditions, in_phys, text " is within the physical-address width", name)
 
-static bool no_mode_based_execute(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->proc2 & VMX_PROCBASED2_MODE_BASED_EXECUTE);
-}
-
-static bool no_sub_page(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->proc2 & VMX_PROCBASED2_SUB_PAGE_PERMISSIONS);
-}
-
-static bool no_pml(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->proc2 & VMX_PROCBASED2_PML);
-}
-
-static bool no_pt_guest_physical(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->proc2 & VMX_PROCBASED2_PT_USES_GUEST_PHYSICAL);
-}
-
-static bool when_pml(const struct view *v)
-{
-	return v->proc2 & VMX_PROCBASED2_PML;
-}
-
-static bool when_sub_page(const struct view *v)
-{
-	return v->proc2 & VMX_PROCBASED2_SUB_PAGE_PERMISSIONS;
-}
-
-static bool when_shadowing(const struct view *v)
-{
-	return v->proc2 & VMX_PROCBASED2_VMCS_SHADOWING;
-}
-
-static bool when_ept_ve(const struct view *v)
-{
-	return v->proc2 & VMX_PROCBASED2_EPT_VIOLATION_VE;
-}
-
-/* VM-function control 0 is EPTP switching. */
-static bool when_eptp_switching(const struct view *v)
-{
-	return (v->proc2 & VMX_PROCBASED2_VM_FUNCTIONS) && (get(v, VMCS_VM_FUNCTION_CTLS) & 1);
-}
-
-static bool has_ept(const struct view *v, u16 field)
-{
-	(void)field;
-	return when_ept(v);
-}
-
-#define ADDRESS_4K(condition, name, text)					\
-	{ condition, page_aligned, text ": bits 11:0 are 0", VMCS_##name, { 0 } },	\
-	{ condition, in_phys, text " is within the physical-address width", VMCS_##name, { 0 } }
+#define HAS_EPT		ON(PROC2, VMX_PROCBASED2_EPT)
+#define TPR_SHADOW	ON(PROC, VMX_PROCBASED_TPR_SHADOW)
+#define APIC_ACCESSES	ON(PROC2, VMX_PROCBASED2_VIRTUALIZE_APIC_ACCESSES)
+#define X2APIC_MODE	ON(PROC2, VMX_PROCBASED2_VIRTUALIZE_X2APIC_MODE)
+#define INTR_DELIVERY	ON(PROC2, VMX_PROCBASED2_VIRTUAL_INTR_DELIVERY)
+#define POSTED		ON(PIN, VMX_PINBASED_POSTED_INTERRUPTS)
+#define VIRTUAL_NMIS	ON(PIN, VMX_PINBASED_VIRTUAL_NMIS)
+/* VM-function control 0 */
+#define EPTP_SWITCHING	ON(PROC2, VMX_PROCBASED2_VM_FUNCTIONS), ON(FUNCTIONS, 1)
 
 static const struct rule execution_rules[] = {
-	{ NULL, pin_allowed, "reserved bits are as IA32_VMX_PINBASED_CTLS tells",
-	  VMCS_PINBASED_CTLS, { 0 } },
-	{ NULL, proc_allowed, "reserved bits are as IA32_VMX_PROCBASED_CTLS tells",
-	  VMCS_PROCBASED_CTLS, { 0 } },
-	{ when_secondary, proc2_allowed, "reserved bits are as IA32_VMX_PROCBASED_CTLS2 tells",
-	  VMCS_PROCBASED2_CTLS, { 0 } },
-	{ NULL, cr3_targets, "CR3-target count is not above the number of CR3-target values",
-	  VMCS_CR3_TARGET_COUNT, { 0 } },
-	ADDRESS_4K(when_io_bitmaps, IO_BITMAP_A, "I/O-bitmap A address"),
-	ADDRESS_4K(when_io_bitmaps, IO_BITMAP_B, "I/O-bitmap B address"),
-	ADDRESS_4K(when_msr_bitmaps, MSR_BITMAP, "MSR-bitmap address"),
-	ADDRESS_4K(when_tpr_shadow, VIRTUAL_APIC_ADDR, "virtual-APIC address"),
-	{ when_tpr_threshold, tpr_threshold, "TPR threshold: bits 31:4 are 0",
-	  VMCS_TPR_THRESHOLD, { 0 } },
-	{ NULL, virtual_nmis, "virtual NMIs need NMI exiting", VMCS_PINBASED_CTLS, { 0 } },
-	{ NULL, nmi_window, "NMI-window exiting needs virtual NMIs",
-	  VMCS_PROCBASED_CTLS, { VMCS_PINBASED_CTLS } },
-	ADDRESS_4K(when_apic_accesses, APIC_ACCESS_PAGE_ADDR, "APIC-access address"),
-	{ when_no_tpr_shadow, no_x2apic_mode, "virtualize x2APIC mode needs the TPR shadow",
-	  VMCS_PROCBASED2_CTLS, { VMCS_PROCBASED_CTLS } },
-	{ when_no_tpr_shadow, no_apic_registers,
-	  "APIC-register virtualization needs the TPR shadow",
-	  VMCS_PROCBASED2_CTLS, { VMCS_PROCBASED_CTLS } },
-	{ when_no_tpr_shadow, no_intr_delivery,
-	  "virtual-interrupt delivery needs the TPR shadow",
-	  VMCS_PROCBASED2_CTLS, { VMCS_PROCBASED_CTLS } },
-	{ when_apic_accesses, no_x2apic_mode,
-	  "virtualize x2APIC mode and virtualize APIC accesses exclude each other",
-	  VMCS_PROCBASED2_CTLS, { 0 } },
-	{ NULL, intr_delivery_exits,
-	  "virtual-interrupt delivery needs external-interrupt exiting",
-	  VMCS_PROCBASED2_CTLS, { VMCS_PINBASED_CTLS } },
-	{ when_posted, posted_delivery, "posted interrupts need virtual-interrupt delivery",
-	  VMCS_PINBASED_CTLS, { VMCS_PROCBASED2_CTLS } },
-	{ when_posted, posted_acknowledge,
-	  "posted interrupts need acknowledge interrupt on exit",
-	  VMCS_PINBASED_CTLS, { VMCS_EXIT_CTLS } },
-	{ when_posted, low_8, "posted-interrupt notification vector: bits 15:8 are 0",
-	  VMCS_POSTED_INTR_VECTOR, { 0 } },
-	{ when_posted, cache_line_aligned, "posted-interrupt descriptor address: bits 5:0 are 0",
-	  VMCS_POSTED_INTR_DESC, { 0 } },
-	{ when_posted, in_phys,
-	  "posted-interrupt descriptor address is within the physical-address width",
-	  VMCS_POSTED_INTR_DESC, { 0 } },
-	{ when_vpid, not_zero, "VPID is not 0", VMCS_VPID, { VMCS_PROCBASED2_CTLS } },
-	{ when_ept, eptp_memory_type, "EPTP memory type is one that the CPU supports",
-	  VMCS_EPT_POINTER, { 0 } },
-	{ when_ept, eptp_walk_length, "EPTP page-walk length is one that the CPU supports",
-	  VMCS_EPT_POINTER, { 0 } },
-	{ when_ept, eptp_accessed_dirty, "EPTP bit 6: the CPU has accessed and dirty flags",
-	  VMCS_EPT_POINTER, { 0 } },
-	{ when_ept, eptp_reserved,
-	  "EPTP reserved bits and bits beyond the physical-address width are 0",
-	  VMCS_EPT_POINTER, { 0 } },
-	{ when_no_ept, no_pml, "PML needs EPT", VMCS_PROCBASED2_CTLS, { 0 } },
-	ADDRESS_4K(when_pml, PML_ADDR, "PML address"),
-	{ when_no_ept, no_unrestricted, "unrestricted guest needs EPT",
-	  VMCS_PROCBASED2_CTLS, { 0 } },
-	{ when_no_ept, no_mode_based_execute, "mode-based execute control needs EPT",
-	  VMCS_PROCBASED2_CTLS, { 0 } },
-	{ when_no_ept, no_sub_page, "sub-page write permissions need EPT",
-	  VMCS_PROCBASED2_CTLS, { 0 } },
-	ADDRESS_4K(when_sub_page, SPP_TABLE_PTR, "sub-page-permission-table pointer"),
-	{ when_no_ept, no_pt_guest_physical, "PT with guest physical addresses needs EPT",
-	  VMCS_PROCBASED2_CTLS, { 0 } },
-	{ when_eptp_switching, has_ept, "EPTP switching needs EPT",
-	  VMCS_VM_FUNCTION_CTLS, { VMCS_PROCBASED2_CTLS } },
-	ADDRESS_4K(when_eptp_switching, EPTP_LIST_ADDR, "EPTP-list address"),
-	ADDRESS_4K(when_shadowing, VMREAD_BITMAP_ADDR, "VMREAD-bitmap address"),
-	ADDRESS_4K(when_shadowing, VMWRITE_BITMAP_ADDR, "VMWRITE-bitmap address"),
-	ADDRESS_4K(when_ept_ve, VIRT_EXCEPTION_INFO,
+	RULE((), allowed, "reserved bits are as IA32_VMX_PINBASED_CTLS tells", PINBASED_CTLS),
+	RULE((), allowed, "reserved bits are as IA32_VMX_PROCBASED_CTLS tells", PROCBASED_CTLS),
+	RULE((ON(PROC, VMX_PROCBASED_SECONDARY_CONTROLS)), allowed,
+	     "reserved bits are as IA32_VMX_PROCBASED_CTLS2 tells", PROCBASED2_CTLS),
+	RULE((), cr3_targets, "CR3-target count is not above the number of CR3-target values",
+	     CR3_TARGET_COUNT),
+	ADDRESS_4K((ON(PROC, VMX_PROCBASED_IO_BITMAPS)), IO_BITMAP_A, "I/O-bitmap A address"),
+	ADDRESS_4K((ON(PROC, VMX_PROCBASED_IO_BITMAPS)), IO_BITMAP_B, "I/O-bitmap B address"),
+	ADDRESS_4K((ON(PROC, VMX_PROCBASED_MSR_BITMAPS)), MSR_BITMAP, "MSR-bitmap address"),
+	ADDRESS_4K((TPR_SHADOW), VIRTUAL_APIC_ADDR, "virtual-APIC address"),
+	RULE((TPR_SHADOW, INTR_DELIVERY | CONDITION_CLEAR), tpr_threshold,
+	     "TPR threshold: bits 31:4 are 0", TPR_THRESHOLD),
+	NEEDS((VIRTUAL_NMIS), ON(PIN, VMX_PINBASED_NMI_EXITING), "virtual NMIs need NMI exiting",
+	      PINBASED_CTLS),
+	NEEDS((ON(PROC, VMX_PROCBASED_NMI_WINDOW_EXITING)), VIRTUAL_NMIS,
+	      "NMI-window exiting needs virtual NMIs", PROCBASED_CTLS, VMCS_PINBASED_CTLS),
+	ADDRESS_4K((APIC_ACCESSES), APIC_ACCESS_PAGE_ADDR, "APIC-access address"),
+	NEEDS((X2APIC_MODE), TPR_SHADOW, "virtualize x2APIC mode needs the TPR shadow",
+	      PROCBASED2_CTLS, VMCS_PROCBASED_CTLS),
+	NEEDS((ON(PROC2, VMX_PROCBASED2_APIC_REGISTER_VIRT)), TPR_SHADOW,
+	      "APIC-register virtualization needs the TPR shadow",
+	      PROCBASED2_CTLS, VMCS_PROCBASED_CTLS),
+	NEEDS((INTR_DELIVERY), TPR_SHADOW, "virtual-interrupt delivery needs the TPR shadow",
+	      PROCBASED2_CTLS, VMCS_PROCBASED_CTLS),
+	NEEDS((APIC_ACCESSES), X2APIC_MODE | CONDITION_CLEAR,
+	      "virtualize x2APIC mode and virtualize APIC accesses exclude each other",
+	      PROCBASED2_CTLS),
+	NEEDS((INTR_DELIVERY), ON(PIN, VMX_PINBASED_EXTERNAL_INTERRUPT_EXITING),
+	      "virtual-interrupt delivery needs external-interrupt exiting",
+	      PROCBASED2_CTLS, VMCS_PINBASED_CTLS),
+	NEEDS((POSTED), INTR_DELIVERY, "posted interrupts need virtual-interrupt delivery",
+	      PINBASED_CTLS, VMCS_PROCBASED2_CTLS),
+	NEEDS((POSTED), ON(EXIT, VMX_EXITCTL_ACK_INTERRUPT_ON_EXIT),
+	      "posted interrupts need acknowledge interrupt on exit",
+	      PINBASED_CTLS, VMCS_EXIT_CTLS),
+	RULE((POSTED), low_8, "posted-interrupt notification vector: bits 15:8 are 0",
+	     POSTED_INTR_VECTOR),
+	RULE((POSTED), cache_line_aligned,
+	     "posted-interrupt descriptor address: bits 5:0 are 0", POSTED_INTR_DESC),
+	RULE((POSTED), in_phys,
+	     "posted-interrupt descriptor address is within the physical-address width",
+	     POSTED_INTR_DESC),
+	RULE((ON(PROC2, VMX_PROCBASED2_VPID)), not_zero, "VPID is not 0",
+	     VPID, VMCS_PROCBASED2_CTLS),
+	RULE((HAS_EPT), eptp_memory_type, "EPTP memory type is one that the CPU supports",
+	     EPT_POINTER),
+	RULE((HAS_EPT), eptp_walk_length, "EPTP page-walk length is one that the CPU supports",
+	     EPT_POINTER),
+	RULE((HAS_EPT), eptp_accessed_dirty,
+	     "EPTP bit 6: the CPU has accessed and dirty flags", EPT_POINTER),
+	RULE((HAS_EPT), eptp_reserved,
+	     "EPTP reserved bits and bits beyond the physical-address width are 0", EPT_POINTER),
+	NEEDS((ON(PROC2, VMX_PROCBASED2_PML)), HAS_EPT, "PML needs EPT", PROCBASED2_CTLS),
+	ADDRESS_4K((ON(PROC2, VMX_PROCBASED2_PML)), PML_ADDR, "PML address"),
+	NEEDS((ON(PROC2, VMX_PROCBASED2_UNRESTRICTED_GUEST)), HAS_EPT,
+	      "unrestricted guest needs EPT", PROCBASED2_CTLS),
+	NEEDS((ON(PROC2, VMX_PROCBASED2_MODE_BASED_EXECUTE)), HAS_EPT,
+	      "mode-based execute control needs EPT", PROCBASED2_CTLS),
+	NEEDS((ON(PROC2, VMX_PROCBASED2_SUB_PAGE_PERMISSIONS)), HAS_EPT,
+	      "sub-page write permissions need EPT", PROCBASED2_CTLS),
+	ADDRESS_4K((ON(PROC2, VMX_PROCBASED2_SUB_PAGE_PERMISSIONS)), SPP_TABLE_PTR,
+		   "sub-page-permission-table pointer"),
+	NEEDS((ON(PROC2, VMX_PROCBASED2_PT_USES_GUEST_PHYSICAL)), HAS_EPT,
+	      "PT with guest physical addresses needs EPT", PROCBASED2_CTLS),
+	NEEDS((EPTP_SWITCHING), HAS_EPT, "EPTP switching needs EPT",
+	      VM_FUNCTION_CTLS, VMCS_PROCBASED2_CTLS),
+	ADDRESS_4K((EPTP_SWITCHING), EPTP_LIST_ADDR, "EPTP-list address"),
+	ADDRESS_4K((ON(PROC2, VMX_PROCBASED2_VMCS_SHADOWING)), VMREAD_BITMAP_ADDR,
+		   "VMREAD-bitmap address"),
+	ADDRESS_4K((ON(PROC2, VMX_PROCBASED2_VMCS_SHADOWING)), VMWRITE_BITMAP_ADDR,
+		   "VMWRITE-bitmap address"),
+	ADDRESS_4K((ON(PROC2, VMX_PROCBASED2_EPT_VIOLATION_VE)), VIRT_EXCEPTION_INFO,
 		   "virtualization-exception information address"),
 };
 
 /* ---- "VM-Exit Control Fields" ---- */
-
-static bool save_timer(const struct view *v, u16 field)
-{
-	(void)field;
-	return implies(v->exit & VMX_EXITCTL_SAVE_PREEMPTION_TIMER,
-		       v->pin & VMX_PINBASED_PREEMPTION_TIMER);
-}
 
 /* The count field that belongs to an MSR-area address. */
 static u32 msr_count(const struct view *v, u16 address)
@@ -482,17 +360,17 @@ static bool msr_area_in_phys(const struct view *v, u16 field)
 }
 
 #define MSR_AREA(name, text)						\
-	{ NULL, msr_area_aligned, text " address: bits 3:0 are 0",	\
-	  VMCS_##name##_ADDR, { VMCS_##name##_COUNT } },		\
-	{ NULL, msr_area_in_phys, text " area is within the physical-address width", \
-	  VMCS_##name##_ADDR, { VMCS_##name##_COUNT } }
+	RULE((), msr_area_aligned, text " address: bits 3:0 are 0",	\
+	     name##_ADDR, VMCS_##name##_COUNT),				\
+	RULE((), msr_area_in_phys, text " area is within the physical-address width", \
+	     name##_ADDR, VMCS_##name##_COUNT)
 
 static const struct rule exit_rules[] = {
-	{ NULL, exit_allowed, "reserved bits are as IA32_VMX_EXIT_CTLS tells",
-	  VMCS_EXIT_CTLS, { 0 } },
-	{ NULL, save_timer,
-	  "save VMX-preemption timer value needs activate VMX-preemption timer",
-	  VMCS_EXIT_CTLS, { VMCS_PINBASED_CTLS } },
+	RULE((), allowed, "reserved bits are as IA32_VMX_EXIT_CTLS tells", EXIT_CTLS),
+	NEEDS((ON(EXIT, VMX_EXITCTL_SAVE_PREEMPTION_TIMER)),
+	      ON(PIN, VMX_PINBASED_PREEMPTION_TIMER),
+	      "save VMX-preemption timer value needs activate VMX-preemption timer",
+	      EXIT_CTLS, VMCS_PINBASED_CTLS),
 	MSR_AREA(EXIT_MSR_STORE, "VM-exit MSR-store"),
 	MSR_AREA(EXIT_MSR_LOAD, "VM-exit MSR-load"),
 };
@@ -501,43 +379,39 @@ static const struct rule exit_rules[] = {
 
 static u32 intr_type(const struct view *v)
 {
-	return v->intr_info & MKVM_INTR_TYPE;
+	return v->word[INTR] & MKVM_INTR_TYPE;
 }
 
 static u32 intr_vector(const struct view *v)
 {
-	return v->intr_info & MKVM_INTR_VECTOR;
-}
-
-static bool when_injecting(const struct view *v)
-{
-	return v->intr_info & MKVM_INTR_VALID;
+	return v->word[INTR] & MKVM_INTR_VECTOR;
 }
 
 static bool injecting(const struct view *v, u32 type)
 {
-	return when_injecting(v) && intr_type(v) == type;
+	return (v->word[INTR] & MKVM_INTR_VALID) && intr_type(v) == type;
 }
 
 static bool injected_type(const struct view *v, u16 field)
 {
+	u32 type = get(v, field) & MKVM_INTR_TYPE;
 	bool mtf = v->caps->procbased >> 32 & VMX_PROCBASED_MONITOR_TRAP_FLAG;
 
-	(void)field;
-	return intr_type(v) != MKVM_INTR_TYPE_RESERVED &&
-	       implies(intr_type(v) == MKVM_INTR_TYPE_OTHER_EVENT, mtf);
+	return type != MKVM_INTR_TYPE_RESERVED &&
+	       implies(type == MKVM_INTR_TYPE_OTHER_EVENT, mtf);
 }
 
 static bool injected_vector(const struct view *v, u16 field)
 {
-	(void)field;
+	u32 vector = get(v, field) & MKVM_INTR_VECTOR;
+
 	switch (intr_type(v)) {
 	case MKVM_INTR_TYPE_NMI:
-		return intr_vector(v) == 2;
+		return vector == 2;
 	case MKVM_INTR_TYPE_HARDWARE_EXCEPTION:
-		return intr_vector(v) <= 31;
+		return vector <= 31;
 	case MKVM_INTR_TYPE_OTHER_EVENT:
-		return intr_vector(v) == 0;
+		return vector == 0;
 	default:
 		return true;
 	}
@@ -552,10 +426,9 @@ static bool vector_has_error_code(u32 vector)
 static bool injected_error_code(const struct view *v, u16 field)
 {
 	bool possible = intr_type(v) == MKVM_INTR_TYPE_HARDWARE_EXCEPTION &&
-			(v->cr0 & X86_CR0_PE);
-	bool delivers = v->intr_info & MKVM_INTR_ERROR_CODE;
+			(v->word[CR0] & X86_CR0_PE);
+	bool delivers = get(v, field) & MKVM_INTR_ERROR_CODE;
 
-	(void)field;
 	if (!possible || (v->caps->basic & MKVM_VMXBASIC_ANY_ERROR_CODE) ||
 	    intr_vector(v) == 21)
 		return implies(delivers, possible);
@@ -567,59 +440,44 @@ static bool injected_reserved(const struct view *v, u16 field)
 	return !(get(v, field) & MKVM_INTR_RESERVED);
 }
 
-static bool when_error_code(const struct view *v)
+static bool software_event(const struct view *v)
 {
-	return when_injecting(v) && (v->intr_info & MKVM_INTR_ERROR_CODE);
-}
-
-static bool when_software_event(const struct view *v)
-{
-	return injecting(v, MKVM_INTR_TYPE_SOFTWARE_INTERRUPT) ||
-	       injecting(v, MKVM_INTR_TYPE_SOFTWARE_EXCEPTION) ||
-	       injecting(v, MKVM_INTR_TYPE_PRIVILEGED_SW_EXCEPTION);
+	return intr_type(v) == MKVM_INTR_TYPE_SOFTWARE_INTERRUPT ||
+	       intr_type(v) == MKVM_INTR_TYPE_SOFTWARE_EXCEPTION ||
+	       intr_type(v) == MKVM_INTR_TYPE_PRIVILEGED_SW_EXCEPTION;
 }
 
 static bool instruction_length(const struct view *v, u16 field)
 {
+	bool zero = v->caps->misc & MKVM_VMXMISC_ZERO_LENGTH_INJECTION;
 	u64 length = get(v, field);
 
-	return length <= 15 &&
-	       implies(!length, v->caps->misc & MKVM_VMXMISC_ZERO_LENGTH_INJECTION);
+	return !software_event(v) || (length <= 15 && implies(!length, zero));
 }
 
-static bool not_to_smm(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->entry & VMX_ENTRYCTL_ENTRY_TO_SMM);
-}
-
-static bool no_dual_monitor(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->entry & VMX_ENTRYCTL_DEACTIVATE_DUAL_MONITOR);
-}
+#define INJECTING	ON(INTR, MKVM_INTR_VALID)
 
 static const struct rule entry_rules[] = {
-	{ NULL, entry_allowed, "reserved bits are as IA32_VMX_ENTRY_CTLS tells",
-	  VMCS_ENTRY_CTLS, { 0 } },
-	{ when_injecting, injected_type, "interruption type is not reserved",
-	  VMCS_ENTRY_INTR_INFO, { 0 } },
-	{ when_injecting, injected_vector, "vector is consistent with the interruption type",
-	  VMCS_ENTRY_INTR_INFO, { 0 } },
-	{ when_injecting, injected_error_code,
-	  "error code is delivered for the exceptions that have one, and for no other event",
-	  VMCS_ENTRY_INTR_INFO, { VMCS_GUEST_CR0 } },
-	{ when_injecting, injected_reserved, "interruption information: bits 30:12 are 0",
-	  VMCS_ENTRY_INTR_INFO, { 0 } },
-	{ when_error_code, low_16, "exception error code: bits 31:16 are 0",
-	  VMCS_ENTRY_EXCEPTION_ERROR_CODE, { VMCS_ENTRY_INTR_INFO } },
-	{ when_software_event, instruction_length,
-	  "instruction length of a software event is 1 to 15, or 0 where the CPU allows it",
-	  VMCS_ENTRY_INSTRUCTION_LENGTH, { VMCS_ENTRY_INTR_INFO } },
+	RULE((), allowed, "reserved bits are as IA32_VMX_ENTRY_CTLS tells", ENTRY_CTLS),
+	RULE((INJECTING), injected_type, "interruption type is not reserved", ENTRY_INTR_INFO),
+	RULE((INJECTING), injected_vector, "vector is consistent with the interruption type",
+	     ENTRY_INTR_INFO),
+	RULE((INJECTING), injected_error_code,
+	     "error code is delivered for the exceptions that have one, and for no other event",
+	     ENTRY_INTR_INFO, VMCS_GUEST_CR0),
+	RULE((INJECTING), injected_reserved, "interruption information: bits 30:12 are 0",
+	     ENTRY_INTR_INFO),
+	RULE((INJECTING, ON(INTR, MKVM_INTR_ERROR_CODE)), low_16,
+	     "exception error code: bits 31:16 are 0",
+	     ENTRY_EXCEPTION_ERROR_CODE, VMCS_ENTRY_INTR_INFO),
+	RULE((INJECTING), instruction_length,
+	     "instruction length of a software event is 1 to 15, or 0 where the CPU allows it",
+	     ENTRY_INSTRUCTION_LENGTH, VMCS_ENTRY_INTR_INFO),
 	MSR_AREA(ENTRY_MSR_LOAD, "VM-entry MSR-load"),
-	{ NULL, not_to_smm, "entry to SMM is 0 outside SMM", VMCS_ENTRY_CTLS, { 0 } },
-	{ NULL, no_dual_monitor, "deactivate dual-monitor treatment is 0 outside SMM",
-	  VMCS_ENTRY_CTLS, { 0 } },
+	NEEDS((), OFF(ENTRY, VMX_ENTRYCTL_ENTRY_TO_SMM), "entry to SMM is 0 outside SMM",
+	      ENTRY_CTLS),
+	NEEDS((), OFF(ENTRY, VMX_ENTRYCTL_DEACTIVATE_DUAL_MONITOR),
+	      "deactivate dual-monitor treatment is 0 outside SMM", ENTRY_CTLS),
 };
 
 /* ---- "Checks on Host Control Registers, MSRs, and SSP" ---- */
@@ -640,66 +498,35 @@ static bool cr4_fixed(const struct view *v, u16 field)
 	return fixed(get(v, field), v->caps->cr4_fixed0, v->caps->cr4_fixed1);
 }
 
-static bool host_cet_wp(const struct view *v, u16 field)
-{
-	return implies(get(v, field) & MKVM_CR4_CET, get(v, VMCS_HOST_CR0) & X86_CR0_WP);
-}
-
-static bool when_exit_pat(const struct view *v)
-{
-	return v->exit & VMX_EXITCTL_LOAD_PAT;
-}
-
-static bool when_exit_efer(const struct view *v)
-{
-	return v->exit & VMX_EXITCTL_LOAD_EFER;
-}
-
-static bool when_exit_cet(const struct view *v)
-{
-	return v->exit & VMX_EXITCTL_LOAD_CET_STATE;
-}
-
-static bool when_exit_pkrs(const struct view *v)
-{
-	return v->exit & VMX_EXITCTL_LOAD_PKRS;
-}
-
-static bool dword_aligned(const struct view *v, u16 field)
-{
-	return !(get(v, field) & 3);
-}
-
 static bool host_efer_mode(const struct view *v, u16 field)
 {
 	u64 efer = get(v, field);
-	bool wide = v->exit & VMX_EXITCTL_HOST_ADDRESS_SPACE_SIZE;
+	bool wide = v->word[EXIT] & VMX_EXITCTL_HOST_ADDRESS_SPACE_SIZE;
 
 	return !!(efer & MKVM_EFER_LMA) == wide && !!(efer & MKVM_EFER_LME) == wide;
 }
 
+#define EXIT_CET	ON(EXIT, VMX_EXITCTL_LOAD_CET_STATE)
+
 static const struct rule host_register_rules[] = {
-	{ NULL, host_cr0, "host CR0 has the bits that VMX operation fixes", VMCS_HOST_CR0, { 0 } },
-	{ NULL, cr4_fixed, "host CR4 has the bits that VMX operation fixes",
-	  VMCS_HOST_CR4, { 0 } },
-	{ NULL, host_cet_wp, "host CR4.CET needs CR0.WP", VMCS_HOST_CR4, { VMCS_HOST_CR0 } },
-	{ NULL, cr3_in_phys, "host CR3 is within the physical-address width",
-	  VMCS_HOST_CR3, { 0 } },
-	{ NULL, canonical, "host IA32_SYSENTER_ESP is canonical",
-	  VMCS_HOST_IA32_SYSENTER_ESP, { 0 } },
-	{ NULL, canonical, "host IA32_SYSENTER_EIP is canonical",
-	  VMCS_HOST_IA32_SYSENTER_EIP, { 0 } },
-	{ when_exit_pat, pat_types, "host IA32_PAT has valid memory types",
-	  VMCS_HOST_IA32_PAT, { 0 } },
-	{ when_exit_efer, efer_reserved, "host IA32_EFER: reserved bits are 0",
-	  VMCS_HOST_IA32_EFER, { 0 } },
-	{ when_exit_efer, host_efer_mode,
-	  "host IA32_EFER: LMA and LME equal host address-space size",
-	  VMCS_HOST_IA32_EFER, { VMCS_EXIT_CTLS } },
-	{ when_exit_cet, canonical, "host IA32_S_CET is canonical",
-	  VMCS_HOST_IA32_S_CET, { 0 } },
-	{ when_exit_cet, dword_aligned, "host SSP: bits 1:0 are 0", VMCS_HOST_SSP, { 0 } },
-	{ when_exit_pkrs, low_32, "host IA32_PKRS: bits 63:32 are 0", VMCS_HOST_IA32_PKRS, { 0 } },
+	RULE((), host_cr0, "host CR0 has the bits that VMX operation fixes", HOST_CR0),
+	RULE((), cr4_fixed, "host CR4 has the bits that VMX operation fixes", HOST_CR4),
+	NEEDS((ON(HOST_CR4, MKVM_CR4_CET)), ON(HOST_CR0, X86_CR0_WP),
+	      "host CR4.CET needs CR0.WP", HOST_CR4, VMCS_HOST_CR0),
+	RULE((), cr3_in_phys, "host CR3 is within the physical-address width", HOST_CR3),
+	RULE((), canonical, "host IA32_SYSENTER_ESP is canonical", HOST_IA32_SYSENTER_ESP),
+	RULE((), canonical, "host IA32_SYSENTER_EIP is canonical", HOST_IA32_SYSENTER_EIP),
+	RULE((ON(EXIT, VMX_EXITCTL_LOAD_PAT)), pat_types,
+	     "host IA32_PAT has valid memory types", HOST_IA32_PAT),
+	RULE((ON(EXIT, VMX_EXITCTL_LOAD_EFER)), efer_reserved,
+	     "host IA32_EFER: reserved bits are 0", HOST_IA32_EFER),
+	RULE((ON(EXIT, VMX_EXITCTL_LOAD_EFER)), host_efer_mode,
+	     "host IA32_EFER: LMA and LME equal host address-space size",
+	     HOST_IA32_EFER, VMCS_EXIT_CTLS),
+	RULE((EXIT_CET), canonical, "host IA32_S_CET is canonical", HOST_IA32_S_CET),
+	RULE((EXIT_CET), dword_aligned, "host SSP: bits 1:0 are 0", HOST_SSP),
+	RULE((ON(EXIT, VMX_EXITCTL_LOAD_PKRS)), low_32, "host IA32_PKRS: bits 63:32 are 0",
+	     HOST_IA32_PKRS),
 };
 
 /* ---- "Checks on Host Segment and Descriptor-Table Registers" ---- */
@@ -709,116 +536,53 @@ static bool no_rpl_ti(const struct view *v, u16 field)
 	return !(get(v, field) & 7);
 }
 
-static bool when_host_32bit(const struct view *v)
-{
-	return !(v->exit & VMX_EXITCTL_HOST_ADDRESS_SPACE_SIZE);
-}
-
-static bool when_host_64bit(const struct view *v)
-{
-	return !when_host_32bit(v);
-}
-
 #define HOST_SELECTOR(seg)						\
-	{ NULL, no_rpl_ti, "host " #seg " selector: RPL and TI are 0",	\
-	  VMCS_HOST_##seg##_SELECTOR, { 0 } }
+	RULE((), no_rpl_ti, "host " #seg " selector: RPL and TI are 0", HOST_##seg##_SELECTOR)
 #define HOST_BASE(reg)							\
-	{ NULL, canonical, "host " #reg " base is canonical", VMCS_HOST_##reg##_BASE, { 0 } }
+	RULE((), canonical, "host " #reg " base is canonical", HOST_##reg##_BASE)
+#define HOST_64BIT	ON(EXIT, VMX_EXITCTL_HOST_ADDRESS_SPACE_SIZE)
+#define HOST_32BIT	OFF(EXIT, VMX_EXITCTL_HOST_ADDRESS_SPACE_SIZE)
 
 static const struct rule host_segment_rules[] = {
 	HOST_SELECTOR(CS), HOST_SELECTOR(SS), HOST_SELECTOR(DS), HOST_SELECTOR(ES),
 	HOST_SELECTOR(FS), HOST_SELECTOR(GS), HOST_SELECTOR(TR),
-	{ NULL, not_zero, "host CS selector is not 0", VMCS_HOST_CS_SELECTOR, { 0 } },
-	{ NULL, not_zero, "host TR selector is not 0", VMCS_HOST_TR_SELECTOR, { 0 } },
-	{ when_host_32bit, not_zero, "host SS selector is not 0 for a 32-bit host",
-	  VMCS_HOST_SS_SELECTOR, { VMCS_EXIT_CTLS } },
+	RULE((), not_zero, "host CS selector is not 0", HOST_CS_SELECTOR),
+	RULE((), not_zero, "host TR selector is not 0", HOST_TR_SELECTOR),
+	RULE((HOST_32BIT), not_zero, "host SS selector is not 0 for a 32-bit host",
+	     HOST_SS_SELECTOR, VMCS_EXIT_CTLS),
 	HOST_BASE(FS), HOST_BASE(GS), HOST_BASE(TR), HOST_BASE(GDTR), HOST_BASE(IDTR),
 };
 
 /* ---- "Checks Related to Address-Space Size" ---- */
 
-/* Always so for us: a 64-bit kernel executes the VM entry. */
-static bool host_64bit(const struct view *v, u16 field)
-{
-	(void)field;
-	return when_host_64bit(v);
-}
-
-static bool host_pae(const struct view *v, u16 field)
-{
-	return get(v, field) & X86_CR4_PAE;
-}
-
-static bool no_host_pcide(const struct view *v, u16 field)
-{
-	return !(get(v, field) & X86_CR4_PCIDE);
-}
-
-static bool no_ia32e_guest(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->entry & VMX_ENTRYCTL_IA32E_MODE_GUEST);
-}
+#define IA32E_GUEST	ON(ENTRY, VMX_ENTRYCTL_IA32E_MODE_GUEST)
+#define NO_IA32E_GUEST	OFF(ENTRY, VMX_ENTRYCTL_IA32E_MODE_GUEST)
 
 static const struct rule address_space_rules[] = {
-	{ NULL, host_64bit, "host address-space size is 1 when the host is in IA-32e mode",
-	  VMCS_EXIT_CTLS, { 0 } },
-	{ when_host_32bit, no_ia32e_guest, "IA-32e mode guest needs host address-space size",
-	  VMCS_ENTRY_CTLS, { VMCS_EXIT_CTLS } },
-	{ when_host_32bit, no_host_pcide, "host CR4.PCIDE needs host address-space size",
-	  VMCS_HOST_CR4, { VMCS_EXIT_CTLS } },
-	{ when_host_32bit, low_32, "host RIP: bits 63:32 are 0 for a 32-bit host",
-	  VMCS_HOST_RIP, { VMCS_EXIT_CTLS } },
-	{ when_host_64bit, host_pae, "host CR4.PAE is 1 for a 64-bit host",
-	  VMCS_HOST_CR4, { VMCS_EXIT_CTLS } },
-	{ when_host_64bit, canonical, "host RIP is canonical", VMCS_HOST_RIP, { 0 } },
+	/* Always so for us: a 64-bit kernel executes the VM entry. */
+	NEEDS((), HOST_64BIT, "host address-space size is 1 when the host is in IA-32e mode",
+	      EXIT_CTLS),
+	NEEDS((HOST_32BIT), NO_IA32E_GUEST, "IA-32e mode guest needs host address-space size",
+	      ENTRY_CTLS, VMCS_EXIT_CTLS),
+	NEEDS((HOST_32BIT), OFF(HOST_CR4, X86_CR4_PCIDE),
+	      "host CR4.PCIDE needs host address-space size", HOST_CR4, VMCS_EXIT_CTLS),
+	RULE((HOST_32BIT), low_32, "host RIP: bits 63:32 are 0 for a 32-bit host",
+	     HOST_RIP, VMCS_EXIT_CTLS),
+	NEEDS((HOST_64BIT), ON(HOST_CR4, X86_CR4_PAE), "host CR4.PAE is 1 for a 64-bit host",
+	      HOST_CR4, VMCS_EXIT_CTLS),
+	RULE((HOST_64BIT), canonical, "host RIP is canonical", HOST_RIP),
 };
 
 /* ---- "Checks on Guest Control Registers, Debug Registers, and MSRs" ---- */
 
-static bool when_ia32e_guest(const struct view *v)
+static bool ia32e_guest(const struct view *v)
 {
-	return v->entry & VMX_ENTRYCTL_IA32E_MODE_GUEST;
-}
-
-static bool when_no_ia32e_guest(const struct view *v)
-{
-	return !when_ia32e_guest(v);
-}
-
-static bool when_debug_controls(const struct view *v)
-{
-	return v->entry & VMX_ENTRYCTL_LOAD_DEBUG_CONTROLS;
-}
-
-static bool when_entry_pat(const struct view *v)
-{
-	return v->entry & VMX_ENTRYCTL_LOAD_PAT;
-}
-
-static bool when_entry_efer(const struct view *v)
-{
-	return v->entry & VMX_ENTRYCTL_LOAD_EFER;
-}
-
-static bool when_entry_bndcfgs(const struct view *v)
-{
-	return v->entry & VMX_ENTRYCTL_LOAD_BNDCFGS;
-}
-
-static bool when_entry_cet(const struct view *v)
-{
-	return v->entry & VMX_ENTRYCTL_LOAD_CET_STATE;
-}
-
-static bool when_entry_pkrs(const struct view *v)
-{
-	return v->entry & VMX_ENTRYCTL_LOAD_PKRS;
+	return met(v, IA32E_GUEST);
 }
 
 static bool unrestricted(const struct view *v)
 {
-	return v->proc2 & VMX_PROCBASED2_UNRESTRICTED_GUEST;
+	return v->word[PROC2] & VMX_PROCBASED2_UNRESTRICTED_GUEST;
 }
 
 /* NW and CD are never checked; unrestricted guests may clear PE and PG. */
@@ -826,22 +590,9 @@ static bool guest_cr0(const struct view *v, u16 field)
 {
 	u64 free = X86_CR0_NW | X86_CR0_CD;
 
-	(void)field;
 	if (unrestricted(v))
 		free |= X86_CR0_PE | X86_CR0_PG;
-	return fixed(v->cr0 & ~free, v->caps->cr0_fixed0 & ~free, v->caps->cr0_fixed1);
-}
-
-static bool guest_pg_pe(const struct view *v, u16 field)
-{
-	(void)field;
-	return implies(v->cr0 & X86_CR0_PG, v->cr0 & X86_CR0_PE);
-}
-
-static bool guest_cet_wp(const struct view *v, u16 field)
-{
-	(void)field;
-	return implies(v->cr4 & MKVM_CR4_CET, v->cr0 & X86_CR0_WP);
+	return fixed(get(v, field) & ~free, v->caps->cr0_fixed0 & ~free, v->caps->cr0_fixed1);
 }
 
 /* Bits 5:3 and 63:16. */
@@ -850,35 +601,16 @@ static bool debugctl_reserved(const struct view *v, u16 field)
 	return !(get(v, field) & 0xffffffffffff0038ull);
 }
 
-static bool ia32e_pg(const struct view *v, u16 field)
-{
-	(void)field;
-	return v->cr0 & X86_CR0_PG;
-}
-
-static bool ia32e_pae(const struct view *v, u16 field)
-{
-	(void)field;
-	return v->cr4 & X86_CR4_PAE;
-}
-
-static bool no_guest_pcide(const struct view *v, u16 field)
-{
-	(void)field;
-	return !(v->cr4 & X86_CR4_PCIDE);
-}
-
 static bool guest_efer_lma(const struct view *v, u16 field)
 {
-	return !!(get(v, field) & MKVM_EFER_LMA) == when_ia32e_guest(v);
+	return !!(get(v, field) & MKVM_EFER_LMA) == ia32e_guest(v);
 }
 
 static bool guest_efer_lme(const struct view *v, u16 field)
 {
 	u64 efer = get(v, field);
 
-	return implies(v->cr0 & X86_CR0_PG,
-		       !!(efer & MKVM_EFER_LMA) == !!(efer & MKVM_EFER_LME));
+	return !!(efer & MKVM_EFER_LMA) == !!(efer & MKVM_EFER_LME);
 }
 
 static bool bndcfgs_reserved(const struct view *v, u16 field)
@@ -886,47 +618,47 @@ static bool bndcfgs_reserved(const struct view *v, u16 field)
 	return !(get(v, field) & 0xffc);
 }
 
+#define DEBUG_CONTROLS	ON(ENTRY, VMX_ENTRYCTL_LOAD_DEBUG_CONTROLS)
+#define ENTRY_EFER	ON(ENTRY, VMX_ENTRYCTL_LOAD_EFER)
+#define ENTRY_BNDCFGS	ON(ENTRY, VMX_ENTRYCTL_LOAD_BNDCFGS)
+#define ENTRY_CET	ON(ENTRY, VMX_ENTRYCTL_LOAD_CET_STATE)
+
 static const struct rule guest_register_rules[] = {
-	{ NULL, guest_cr0, "guest CR0 has the bits that VMX operation fixes",
-	  VMCS_GUEST_CR0, { VMCS_PROCBASED2_CTLS } },
-	{ NULL, guest_pg_pe, "guest CR0.PG needs CR0.PE", VMCS_GUEST_CR0, { 0 } },
-	{ NULL, cr4_fixed, "guest CR4 has the bits that VMX operation fixes",
-	  VMCS_GUEST_CR4, { 0 } },
-	{ NULL, guest_cet_wp, "guest CR4.CET needs CR0.WP", VMCS_GUEST_CR4, { VMCS_GUEST_CR0 } },
-	{ when_debug_controls, debugctl_reserved, "guest IA32_DEBUGCTL: reserved bits are 0",
-	  VMCS_GUEST_IA32_DEBUGCTL, { 0 } },
-	{ when_ia32e_guest, ia32e_pg, "IA-32e mode guest needs CR0.PG",
-	  VMCS_GUEST_CR0, { VMCS_ENTRY_CTLS } },
-	{ when_ia32e_guest, ia32e_pae, "IA-32e mode guest needs CR4.PAE",
-	  VMCS_GUEST_CR4, { VMCS_ENTRY_CTLS } },
-	{ when_no_ia32e_guest, no_guest_pcide, "guest CR4.PCIDE needs IA-32e mode guest",
-	  VMCS_GUEST_CR4, { VMCS_ENTRY_CTLS } },
-	{ NULL, cr3_in_phys, "guest CR3 is within the physical-address width",
-	  VMCS_GUEST_CR3, { 0 } },
-	{ when_debug_controls, low_32, "guest DR7: bits 63:32 are 0", VMCS_GUEST_DR7, { 0 } },
-	{ NULL, canonical, "guest IA32_SYSENTER_ESP is canonical",
-	  VMCS_GUEST_IA32_SYSENTER_ESP, { 0 } },
-	{ NULL, canonical, "guest IA32_SYSENTER_EIP is canonical",
-	  VMCS_GUEST_IA32_SYSENTER_EIP, { 0 } },
-	{ when_entry_cet, canonical, "guest IA32_S_CET is canonical",
-	  VMCS_GUEST_IA32_S_CET, { 0 } },
-	{ when_entry_cet, canonical, "guest IA32_INTERRUPT_SSP_TABLE_ADDR is canonical",
-	  VMCS_GUEST_IA32_INTR_SSP_TABLE, { 0 } },
-	{ when_entry_pat, pat_types, "guest IA32_PAT has valid memory types",
-	  VMCS_GUEST_IA32_PAT, { 0 } },
-	{ when_entry_efer, efer_reserved, "guest IA32_EFER: reserved bits are 0",
-	  VMCS_GUEST_IA32_EFER, { 0 } },
-	{ when_entry_efer, guest_efer_lma, "guest IA32_EFER.LMA equals IA-32e mode guest",
-	  VMCS_GUEST_IA32_EFER, { VMCS_ENTRY_CTLS } },
-	{ when_entry_efer, guest_efer_lme,
-	  "guest IA32_EFER.LME equals LMA while CR0.PG is 1",
-	  VMCS_GUEST_IA32_EFER, { VMCS_GUEST_CR0 } },
-	{ when_entry_bndcfgs, bndcfgs_reserved, "guest IA32_BNDCFGS: bits 11:2 are 0",
-	  VMCS_GUEST_IA32_BNDCFGS, { 0 } },
-	{ when_entry_bndcfgs, canonical, "guest IA32_BNDCFGS is canonical",
-	  VMCS_GUEST_IA32_BNDCFGS, { 0 } },
-	{ when_entry_pkrs, low_32, "guest IA32_PKRS: bits 63:32 are 0",
-	  VMCS_GUEST_IA32_PKRS, { 0 } },
+	RULE((), guest_cr0, "guest CR0 has the bits that VMX operation fixes",
+	     GUEST_CR0, VMCS_PROCBASED2_CTLS),
+	NEEDS((ON(CR0, X86_CR0_PG)), ON(CR0, X86_CR0_PE), "guest CR0.PG needs CR0.PE",
+	      GUEST_CR0),
+	RULE((), cr4_fixed, "guest CR4 has the bits that VMX operation fixes", GUEST_CR4),
+	NEEDS((ON(CR4, MKVM_CR4_CET)), ON(CR0, X86_CR0_WP), "guest CR4.CET needs CR0.WP",
+	      GUEST_CR4, VMCS_GUEST_CR0),
+	RULE((DEBUG_CONTROLS), debugctl_reserved, "guest IA32_DEBUGCTL: reserved bits are 0",
+	     GUEST_IA32_DEBUGCTL),
+	NEEDS((IA32E_GUEST), ON(CR0, X86_CR0_PG), "IA-32e mode guest needs CR0.PG",
+	      GUEST_CR0, VMCS_ENTRY_CTLS),
+	NEEDS((IA32E_GUEST), ON(CR4, X86_CR4_PAE), "IA-32e mode guest needs CR4.PAE",
+	      GUEST_CR4, VMCS_ENTRY_CTLS),
+	NEEDS((NO_IA32E_GUEST), OFF(CR4, X86_CR4_PCIDE),
+	      "guest CR4.PCIDE needs IA-32e mode guest", GUEST_CR4, VMCS_ENTRY_CTLS),
+	RULE((), cr3_in_phys, "guest CR3 is within the physical-address width", GUEST_CR3),
+	RULE((DEBUG_CONTROLS), low_32, "guest DR7: bits 63:32 are 0", GUEST_DR7),
+	RULE((), canonical, "guest IA32_SYSENTER_ESP is canonical", GUEST_IA32_SYSENTER_ESP),
+	RULE((), canonical, "guest IA32_SYSENTER_EIP is canonical", GUEST_IA32_SYSENTER_EIP),
+	RULE((ENTRY_CET), canonical, "guest IA32_S_CET is canonical", GUEST_IA32_S_CET),
+	RULE((ENTRY_CET), canonical, "guest IA32_INTERRUPT_SSP_TABLE_ADDR is canonical",
+	     GUEST_IA32_INTR_SSP_TABLE),
+	RULE((ON(ENTRY, VMX_ENTRYCTL_LOAD_PAT)), pat_types,
+	     "guest IA32_PAT has valid memory types", GUEST_IA32_PAT),
+	RULE((ENTRY_EFER), efer_reserved, "guest IA32_EFER: reserved bits are 0",
+	     GUEST_IA32_EFER),
+	RULE((ENTRY_EFER), guest_efer_lma, "guest IA32_EFER.LMA equals IA-32e mode guest",
+	     GUEST_IA32_EFER, VMCS_ENTRY_CTLS),
+	RULE((ENTRY_EFER, ON(CR0, X86_CR0_PG)), guest_efer_lme,
+	     "guest IA32_EFER.LME equals LMA while CR0.PG is 1", GUEST_IA32_EFER, VMCS_GUEST_CR0),
+	RULE((ENTRY_BNDCFGS), bndcfgs_reserved, "guest IA32_BNDCFGS: bits 11:2 are 0",
+	     GUEST_IA32_BNDCFGS),
+	RULE((ENTRY_BNDCFGS), canonical, "guest IA32_BNDCFGS is canonical", GUEST_IA32_BNDCFGS),
+	RULE((ON(ENTRY, VMX_ENTRYCTL_LOAD_PKRS)), low_32, "guest IA32_PKRS: bits 63:32 are 0",
+	     GUEST_IA32_PKRS),
 };
 
 /* ---- "Checks on Guest Segment Registers" ---- */
@@ -971,21 +703,6 @@ static bool usable(const struct view *v, unsigned int seg)
 	return !(rights(v, seg) & MKVM_AR_UNUSABLE);
 }
 
-static bool when_v8086(const struct view *v)
-{
-	return v->rflags & X86_EFLAGS_VM;
-}
-
-static bool when_not_v8086(const struct view *v)
-{
-	return !when_v8086(v);
-}
-
-static bool when_restricted(const struct view *v)
-{
-	return when_not_v8086(v) && !unrestricted(v);
-}
-
 /*
  * Rights are checked outside virtual-8086 mode, and for the segments that are
  * usable; CS and TR always.
@@ -996,7 +713,7 @@ static bool checked(const struct view *v, unsigned int seg)
 		return true;
 	if (seg == LDTR)
 		return usable(v, LDTR);
-	return when_not_v8086(v) && (seg == CS || usable(v, seg));
+	return !(v->word[RFLAGS] & X86_EFLAGS_VM) && (seg == CS || usable(v, seg));
 }
 
 static bool seg_ti(const struct view *v, u16 field)
@@ -1115,9 +832,7 @@ static bool cs_dpl(const struct view *v, u16 field)
 
 static bool cs_db(const struct view *v, u16 field)
 {
-	u32 ar = get(v, field);
-
-	return implies(when_ia32e_guest(v) && (ar & MKVM_AR_L), !(ar & MKVM_AR_DB));
+	return !(get(v, field) & MKVM_AR_DB);
 }
 
 static bool ss_dpl_rpl(const struct view *v, u16 field)
@@ -1127,7 +842,7 @@ static bool ss_dpl_rpl(const struct view *v, u16 field)
 
 static bool ss_dpl_zero(const struct view *v, u16 field)
 {
-	bool real = type(v, CS) == 3 || !(v->cr0 & X86_CR0_PE);
+	bool real = type(v, CS) == 3 || !(v->word[CR0] & X86_CR0_PE);
 
 	return implies(real, !MKVM_AR_DPL((u32)get(v, field)));
 }
@@ -1145,7 +860,7 @@ static bool tr_type(const struct view *v, u16 field)
 {
 	u32 t = type(v, segment_of(field));
 
-	return t == 11 || (t == 3 && when_no_ia32e_guest(v));
+	return t == 11 || (t == 3 && !ia32e_guest(v));
 }
 
 static bool tr_usable(const struct view *v, u16 field)
@@ -1158,136 +873,129 @@ static bool ldtr_type(const struct view *v, u16 field)
 	return !checked(v, LDTR) || type(v, segment_of(field)) == 2;
 }
 
-#define SEG(when, predicate, seg, which, text)				\
-	{ when, predicate, "guest " #seg ": " text, VMCS_GUEST_##seg##_##which,	\
-	  { VMCS_GUEST_RFLAGS } }
+#define V8086		ON(RFLAGS, X86_EFLAGS_VM)
+#define NO_V8086	OFF(RFLAGS, X86_EFLAGS_VM)
+/* Privilege levels are checked only where real mode cannot be. */
+#define RESTRICTED	NO_V8086, OFF(PROC2, VMX_PROCBASED2_UNRESTRICTED_GUEST)
+
+#define SEG(conditions, predicate, seg, which, text)			\
+	RULE(conditions, predicate, "guest " #seg ": " text,		\
+	     GUEST_##seg##_##which, VMCS_GUEST_RFLAGS)
 #define SEG_ROWS_V8086(seg)						\
-	SEG(when_v8086, v8086_base, seg, BASE,				\
+	SEG((V8086), v8086_base, seg, BASE,				\
 	    "base is the selector shifted left 4 in virtual-8086 mode"),	\
-	SEG(when_v8086, v8086_limit, seg, LIMIT, "limit is 0xffff in virtual-8086 mode"), \
-	SEG(when_v8086, v8086_rights, seg, ACCESS_RIGHTS,		\
+	SEG((V8086), v8086_limit, seg, LIMIT, "limit is 0xffff in virtual-8086 mode"), \
+	SEG((V8086), v8086_rights, seg, ACCESS_RIGHTS,			\
 	    "access rights are 0xf3 in virtual-8086 mode")
 #define SEG_ROWS_ANY(seg)						\
-	SEG(NULL, seg_present, seg, ACCESS_RIGHTS, "P is 1"),		\
-	SEG(NULL, seg_reserved, seg, ACCESS_RIGHTS, "bits 31:17 and 11:8 are 0"), \
-	{ NULL, seg_granularity, "guest " #seg ": G fits the limit",	\
-	  VMCS_GUEST_##seg##_ACCESS_RIGHTS, { VMCS_GUEST_##seg##_LIMIT } }
+	SEG((), seg_present, seg, ACCESS_RIGHTS, "P is 1"),		\
+	SEG((), seg_reserved, seg, ACCESS_RIGHTS, "bits 31:17 and 11:8 are 0"), \
+	RULE((), seg_granularity, "guest " #seg ": G fits the limit",	\
+	     GUEST_##seg##_ACCESS_RIGHTS, VMCS_GUEST_##seg##_LIMIT)
 #define SEG_ROWS_MEMORY(seg)						\
 	SEG_ROWS_V8086(seg),						\
-	SEG(NULL, seg_s, seg, ACCESS_RIGHTS, "S is 1"),			\
+	SEG((), seg_s, seg, ACCESS_RIGHTS, "S is 1"),			\
 	SEG_ROWS_ANY(seg)
 #define SEG_ROWS_DATA(seg)						\
-	SEG(NULL, data_type, seg, ACCESS_RIGHTS, "type is accessed, and code is readable"), \
-	{ when_restricted, data_dpl, "guest " #seg ": DPL is not below the selector's RPL", \
-	  VMCS_GUEST_##seg##_ACCESS_RIGHTS, { VMCS_GUEST_##seg##_SELECTOR } },	\
+	SEG((), data_type, seg, ACCESS_RIGHTS, "type is accessed, and code is readable"), \
+	RULE((RESTRICTED), data_dpl, "guest " #seg ": DPL is not below the selector's RPL", \
+	     GUEST_##seg##_ACCESS_RIGHTS, VMCS_GUEST_##seg##_SELECTOR),	\
 	SEG_ROWS_MEMORY(seg)
 
 static const struct rule segment_rules[] = {
-	SEG(NULL, seg_ti, TR, SELECTOR, "TI is 0"),
-	SEG(NULL, seg_ti, LDTR, SELECTOR, "TI is 0"),
-	{ when_restricted, ss_rpl, "guest SS: RPL equals that of CS",
-	  VMCS_GUEST_SS_SELECTOR, { VMCS_GUEST_CS_SELECTOR } },
-	SEG(NULL, canonical, TR, BASE, "base is canonical"),
-	SEG(NULL, canonical, FS, BASE, "base is canonical"),
-	SEG(NULL, canonical, GS, BASE, "base is canonical"),
-	SEG(NULL, seg_base_canonical, LDTR, BASE, "base is canonical"),
-	SEG(NULL, seg_base_low_32, CS, BASE, "base: bits 63:32 are 0"),
-	SEG(NULL, seg_base_low_32, SS, BASE, "base: bits 63:32 are 0"),
-	SEG(NULL, seg_base_low_32, DS, BASE, "base: bits 63:32 are 0"),
-	SEG(NULL, seg_base_low_32, ES, BASE, "base: bits 63:32 are 0"),
-	SEG(when_not_v8086, cs_type, CS, ACCESS_RIGHTS,
+	SEG((), seg_ti, TR, SELECTOR, "TI is 0"),
+	SEG((), seg_ti, LDTR, SELECTOR, "TI is 0"),
+	RULE((RESTRICTED), ss_rpl, "guest SS: RPL equals that of CS",
+	     GUEST_SS_SELECTOR, VMCS_GUEST_CS_SELECTOR),
+	SEG((), canonical, TR, BASE, "base is canonical"),
+	SEG((), canonical, FS, BASE, "base is canonical"),
+	SEG((), canonical, GS, BASE, "base is canonical"),
+	SEG((), seg_base_canonical, LDTR, BASE, "base is canonical"),
+	SEG((), seg_base_low_32, CS, BASE, "base: bits 63:32 are 0"),
+	SEG((), seg_base_low_32, SS, BASE, "base: bits 63:32 are 0"),
+	SEG((), seg_base_low_32, DS, BASE, "base: bits 63:32 are 0"),
+	SEG((), seg_base_low_32, ES, BASE, "base: bits 63:32 are 0"),
+	SEG((NO_V8086), cs_type, CS, ACCESS_RIGHTS,
 	    "type is accessed code, or read-write data for an unrestricted guest"),
-	{ when_not_v8086, cs_dpl, "guest CS: DPL fits the type and the DPL of SS",
-	  VMCS_GUEST_CS_ACCESS_RIGHTS, { VMCS_GUEST_SS_ACCESS_RIGHTS } },
-	{ when_not_v8086, cs_db, "guest CS: D/B is 0 in 64-bit code",
-	  VMCS_GUEST_CS_ACCESS_RIGHTS, { VMCS_ENTRY_CTLS } },
+	RULE((NO_V8086), cs_dpl, "guest CS: DPL fits the type and the DPL of SS",
+	     GUEST_CS_ACCESS_RIGHTS, VMCS_GUEST_SS_ACCESS_RIGHTS),
+	RULE((NO_V8086, IA32E_GUEST, ON(CS_RIGHTS, MKVM_AR_L)), cs_db,
+	     "guest CS: D/B is 0 in 64-bit code", GUEST_CS_ACCESS_RIGHTS, VMCS_ENTRY_CTLS),
 	SEG_ROWS_MEMORY(CS),
-	SEG(NULL, ss_type, SS, ACCESS_RIGHTS, "type is accessed read-write data"),
-	{ when_restricted, ss_dpl_rpl, "guest SS: DPL equals the selector's RPL",
-	  VMCS_GUEST_SS_ACCESS_RIGHTS, { VMCS_GUEST_SS_SELECTOR } },
-	{ when_not_v8086, ss_dpl_zero,
-	  "guest SS: DPL is 0 when CS is data or CR0.PE is 0",
-	  VMCS_GUEST_SS_ACCESS_RIGHTS, { VMCS_GUEST_CS_ACCESS_RIGHTS, VMCS_GUEST_CR0 } },
+	SEG((), ss_type, SS, ACCESS_RIGHTS, "type is accessed read-write data"),
+	RULE((RESTRICTED), ss_dpl_rpl, "guest SS: DPL equals the selector's RPL",
+	     GUEST_SS_ACCESS_RIGHTS, VMCS_GUEST_SS_SELECTOR),
+	RULE((NO_V8086), ss_dpl_zero, "guest SS: DPL is 0 when CS is data or CR0.PE is 0",
+	     GUEST_SS_ACCESS_RIGHTS, VMCS_GUEST_CS_ACCESS_RIGHTS, VMCS_GUEST_CR0),
 	SEG_ROWS_MEMORY(SS),
 	SEG_ROWS_DATA(DS),
 	SEG_ROWS_DATA(ES),
 	SEG_ROWS_DATA(FS),
 	SEG_ROWS_DATA(GS),
-	{ NULL, tr_type, "guest TR: type is a busy TSS, in IA-32e mode a 64-bit one",
-	  VMCS_GUEST_TR_ACCESS_RIGHTS, { VMCS_ENTRY_CTLS } },
-	SEG(NULL, seg_s, TR, ACCESS_RIGHTS, "S is 0"),
+	RULE((), tr_type, "guest TR: type is a busy TSS, in IA-32e mode a 64-bit one",
+	     GUEST_TR_ACCESS_RIGHTS, VMCS_ENTRY_CTLS),
+	SEG((), seg_s, TR, ACCESS_RIGHTS, "S is 0"),
 	SEG_ROWS_ANY(TR),
-	SEG(NULL, tr_usable, TR, ACCESS_RIGHTS, "it is usable"),
-	SEG(NULL, ldtr_type, LDTR, ACCESS_RIGHTS, "type is LDT"),
-	SEG(NULL, seg_s, LDTR, ACCESS_RIGHTS, "S is 0"),
+	SEG((), tr_usable, TR, ACCESS_RIGHTS, "it is usable"),
+	SEG((), ldtr_type, LDTR, ACCESS_RIGHTS, "type is LDT"),
+	SEG((), seg_s, LDTR, ACCESS_RIGHTS, "S is 0"),
 	SEG_ROWS_ANY(LDTR),
 };
 
 /* ---- "Checks on Guest Descriptor-Table Registers" ---- */
 
 static const struct rule descriptor_table_rules[] = {
-	{ NULL, canonical, "guest GDTR base is canonical", VMCS_GUEST_GDTR_BASE, { 0 } },
-	{ NULL, canonical, "guest IDTR base is canonical", VMCS_GUEST_IDTR_BASE, { 0 } },
-	{ NULL, low_16, "guest GDTR limit: bits 31:16 are 0", VMCS_GUEST_GDTR_LIMIT, { 0 } },
-	{ NULL, low_16, "guest IDTR limit: bits 31:16 are 0", VMCS_GUEST_IDTR_LIMIT, { 0 } },
+	RULE((), canonical, "guest GDTR base is canonical", GUEST_GDTR_BASE),
+	RULE((), canonical, "guest IDTR base is canonical", GUEST_IDTR_BASE),
+	RULE((), low_16, "guest GDTR limit: bits 31:16 are 0", GUEST_GDTR_LIMIT),
+	RULE((), low_16, "guest IDTR limit: bits 31:16 are 0", GUEST_IDTR_LIMIT),
 };
 
 /* ---- "Checks on Guest RIP, RFLAGS, and SSP" ---- */
 
-static bool in_64bit_code(const struct view *v)
+static bool rip_width(const struct view *v, u16 field)
 {
-	return when_ia32e_guest(v) && (rights(v, CS) & MKVM_AR_L);
-}
-
-static bool when_not_64bit_code(const struct view *v)
-{
-	return !in_64bit_code(v);
+	return (ia32e_guest(v) && (v->word[CS_RIGHTS] & MKVM_AR_L)) || low_32(v, field);
 }
 
 /* Bits 63:22, 15, 5 and 3 are 0, bit 1 is 1. */
 static bool rflags_reserved(const struct view *v, u16 field)
 {
-	(void)field;
-	return !(v->rflags & 0xffffffffffc08028ull) && (v->rflags & 2);
+	u64 rflags = get(v, field);
+
+	return !(rflags & 0xffffffffffc08028ull) && (rflags & 2);
 }
 
 static bool rflags_vm(const struct view *v, u16 field)
 {
-	(void)field;
-	return implies(v->rflags & X86_EFLAGS_VM,
-		       !when_ia32e_guest(v) && (v->cr0 & X86_CR0_PE));
+	return implies(get(v, field) & X86_EFLAGS_VM,
+		       !ia32e_guest(v) && (v->word[CR0] & X86_CR0_PE));
 }
 
 static bool rflags_if(const struct view *v, u16 field)
 {
-	(void)field;
-	return implies(injecting(v, MKVM_INTR_TYPE_EXTERNAL), v->rflags & X86_EFLAGS_IF);
+	return implies(injecting(v, MKVM_INTR_TYPE_EXTERNAL), get(v, field) & X86_EFLAGS_IF);
 }
 
 static const struct rule rip_rules[] = {
-	{ when_not_64bit_code, low_32, "guest RIP: bits 63:32 are 0 outside 64-bit code",
-	  VMCS_GUEST_RIP, { VMCS_GUEST_CS_ACCESS_RIGHTS, VMCS_ENTRY_CTLS } },
-	{ in_64bit_code, canonical, "guest RIP is canonical in 64-bit code",
-	  VMCS_GUEST_RIP, { VMCS_GUEST_CS_ACCESS_RIGHTS } },
-	{ NULL, rflags_reserved, "guest RFLAGS: reserved bits are 0, and bit 1 is 1",
-	  VMCS_GUEST_RFLAGS, { 0 } },
-	{ NULL, rflags_vm, "guest RFLAGS.VM is 0 in IA-32e mode and in real mode",
-	  VMCS_GUEST_RFLAGS, { VMCS_ENTRY_CTLS, VMCS_GUEST_CR0 } },
-	{ NULL, rflags_if, "guest RFLAGS.IF is 1 when an external interrupt is injected",
-	  VMCS_GUEST_RFLAGS, { VMCS_ENTRY_INTR_INFO } },
-	{ when_entry_cet, dword_aligned, "guest SSP: bits 1:0 are 0", VMCS_GUEST_SSP, { 0 } },
+	RULE((), rip_width, "guest RIP: bits 63:32 are 0 outside 64-bit code",
+	     GUEST_RIP, VMCS_GUEST_CS_ACCESS_RIGHTS, VMCS_ENTRY_CTLS),
+	RULE((IA32E_GUEST, ON(CS_RIGHTS, MKVM_AR_L)), canonical,
+	     "guest RIP is canonical in 64-bit code", GUEST_RIP, VMCS_GUEST_CS_ACCESS_RIGHTS),
+	RULE((), rflags_reserved, "guest RFLAGS: reserved bits are 0, and bit 1 is 1",
+	     GUEST_RFLAGS),
+	RULE((), rflags_vm, "guest RFLAGS.VM is 0 in IA-32e mode and in real mode",
+	     GUEST_RFLAGS, VMCS_ENTRY_CTLS, VMCS_GUEST_CR0),
+	RULE((), rflags_if, "guest RFLAGS.IF is 1 when an external interrupt is injected",
+	     GUEST_RFLAGS, VMCS_ENTRY_INTR_INFO),
+	RULE((ENTRY_CET), dword_aligned, "guest SSP: bits 1:0 are 0", GUEST_SSP),
 };
 
 /* ---- "Checks on Guest Non-Register State" ---- */
 
-static u64 interruptibility(const struct view *v)
-{
-	return get(v, VMCS_GUEST_INTERRUPTIBILITY);
-}
-
 static bool shadowed(const struct view *v)
 {
-	return interruptibility(v) & (MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS);
+	return v->word[STATE] & (MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS);
 }
 
 static bool activity_supported(const struct view *v, u16 field)
@@ -1357,22 +1065,11 @@ static bool interruptibility_reserved(const struct view *v, u16 field)
 	return !(get(v, field) & MKVM_INTERRUPTIBILITY_RESERVED);
 }
 
-static bool one_shadow(const struct view *v, u16 field)
-{
-	const u64 both = MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS;
-
-	return (get(v, field) & both) != both;
-}
-
-static bool sti_if(const struct view *v, u16 field)
-{
-	return implies(get(v, field) & MKVM_BLOCKING_BY_STI, v->rflags & X86_EFLAGS_IF);
-}
-
 static bool external_shadow(const struct view *v, u16 field)
 {
-	(void)field;
-	return implies(injecting(v, MKVM_INTR_TYPE_EXTERNAL), !shadowed(v));
+	const u64 shadow = MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS;
+
+	return implies(injecting(v, MKVM_INTR_TYPE_EXTERNAL), !(get(v, field) & shadow));
 }
 
 static bool nmi_mov_ss(const struct view *v, u16 field)
@@ -1381,24 +1078,10 @@ static bool nmi_mov_ss(const struct view *v, u16 field)
 		       !(get(v, field) & MKVM_BLOCKING_BY_MOV_SS));
 }
 
-static bool not_in_smm(const struct view *v, u16 field)
-{
-	return !(get(v, field) & MKVM_BLOCKING_BY_SMI);
-}
-
 static bool nmi_blocking(const struct view *v, u16 field)
 {
-	bool virtual = v->pin & VMX_PINBASED_VIRTUAL_NMIS;
-
-	return implies(virtual && injecting(v, MKVM_INTR_TYPE_NMI),
+	return implies(injecting(v, MKVM_INTR_TYPE_NMI),
 		       !(get(v, field) & MKVM_BLOCKING_BY_NMI));
-}
-
-static bool enclave_mov_ss(const struct view *v, u16 field)
-{
-	u64 state = get(v, field);
-
-	return implies(state & MKVM_ENCLAVE_INTERRUPTION, !(state & MKVM_BLOCKING_BY_MOV_SS));
 }
 
 /* Bits 63:17, 15, 13 and 10:4; bit 11 tells of bus locks. */
@@ -1411,7 +1094,7 @@ static bool pending_reserved(const struct view *v, u16 field)
 static bool pending_bs(const struct view *v, u16 field)
 {
 	bool btf = get(v, VMCS_GUEST_IA32_DEBUGCTL) & 2;
-	bool steps = (v->rflags & X86_EFLAGS_TF) && !btf;
+	bool steps = (v->word[RFLAGS] & X86_EFLAGS_TF) && !btf;
 	bool matters = shadowed(v) || get(v, VMCS_GUEST_ACTIVITY_STATE) == MKVM_ACTIVITY_HLT;
 
 	return implies(matters, !!(get(v, field) & MKVM_PENDING_DEBUG_BS) == steps);
@@ -1424,64 +1107,63 @@ static bool pending_rtm(const struct view *v, u16 field)
 	return implies(pending & MKVM_PENDING_DEBUG_RTM,
 		       pending == (MKVM_PENDING_DEBUG_RTM |
 				   MKVM_PENDING_DEBUG_ENABLED_BREAKPOINT) &&
-		       !(interruptibility(v) & MKVM_BLOCKING_BY_MOV_SS));
+		       !(v->word[STATE] & MKVM_BLOCKING_BY_MOV_SS));
 }
 
-static bool when_linked(const struct view *v)
+static bool link_aligned(const struct view *v, u16 field)
 {
-	return get(v, VMCS_LINK_PTR) != ~0ull;
+	return get(v, field) == ~0ull || page_aligned(v, field);
+}
+
+static bool link_in_phys(const struct view *v, u16 field)
+{
+	return get(v, field) == ~0ull || in_phys(v, field);
 }
 
 static const struct rule non_register_rules[] = {
-	{ NULL, activity_supported, "activity state is one that the CPU supports",
-	  VMCS_GUEST_ACTIVITY_STATE, { 0 } },
-	{ NULL, hlt_dpl, "activity state HLT needs DPL 0 in SS",
-	  VMCS_GUEST_ACTIVITY_STATE, { VMCS_GUEST_SS_ACCESS_RIGHTS } },
-	{ NULL, shadow_active,
-	  "activity state is active while events are blocked by STI or MOV SS",
-	  VMCS_GUEST_ACTIVITY_STATE, { VMCS_GUEST_INTERRUPTIBILITY } },
-	{ when_injecting, activity_injection, "the injected event fits the activity state",
-	  VMCS_GUEST_ACTIVITY_STATE, { VMCS_ENTRY_INTR_INFO } },
-	{ NULL, interruptibility_reserved, "interruptibility state: bits 31:5 are 0",
-	  VMCS_GUEST_INTERRUPTIBILITY, { 0 } },
-	{ NULL, one_shadow, "blocking by STI and by MOV SS exclude each other",
-	  VMCS_GUEST_INTERRUPTIBILITY, { 0 } },
-	{ NULL, sti_if, "blocking by STI needs RFLAGS.IF",
-	  VMCS_GUEST_INTERRUPTIBILITY, { VMCS_GUEST_RFLAGS } },
-	{ NULL, external_shadow,
-	  "no external interrupt is injected while STI or MOV SS blocks it",
-	  VMCS_GUEST_INTERRUPTIBILITY, { VMCS_ENTRY_INTR_INFO } },
-	{ NULL, nmi_mov_ss, "no NMI is injected while MOV SS blocks it",
-	  VMCS_GUEST_INTERRUPTIBILITY, { VMCS_ENTRY_INTR_INFO } },
-	{ NULL, not_in_smm, "blocking by SMI is 0 outside SMM",
-	  VMCS_GUEST_INTERRUPTIBILITY, { 0 } },
-	{ NULL, nmi_blocking, "with virtual NMIs no NMI is injected while NMIs are blocked",
-	  VMCS_GUEST_INTERRUPTIBILITY, { VMCS_ENTRY_INTR_INFO, VMCS_PINBASED_CTLS } },
-	{ NULL, enclave_mov_ss, "enclave interruption excludes blocking by MOV SS",
-	  VMCS_GUEST_INTERRUPTIBILITY, { 0 } },
-	{ NULL, pending_reserved, "pending debug exceptions: reserved bits are 0",
-	  VMCS_GUEST_PENDING_DEBUG, { 0 } },
-	{ NULL, pending_bs,
-	  "pending debug exceptions: BS equals TF without BTF in HLT or an interrupt shadow",
-	  VMCS_GUEST_PENDING_DEBUG,
-	  { VMCS_GUEST_RFLAGS, VMCS_GUEST_INTERRUPTIBILITY, VMCS_GUEST_ACTIVITY_STATE } },
-	{ NULL, pending_rtm,
-	  "pending debug exceptions: RTM stands alone with enabled breakpoint",
-	  VMCS_GUEST_PENDING_DEBUG, { VMCS_GUEST_INTERRUPTIBILITY } },
-	{ when_linked, page_aligned, "VMCS link pointer is all ones, or its bits 11:0 are 0",
-	  VMCS_LINK_PTR, { 0 } },
-	{ when_linked, in_phys,
-	  "VMCS link pointer is all ones, or within the physical-address width",
-	  VMCS_LINK_PTR, { 0 } },
+	RULE((), activity_supported, "activity state is one that the CPU supports",
+	     GUEST_ACTIVITY_STATE),
+	RULE((), hlt_dpl, "activity state HLT needs DPL 0 in SS",
+	     GUEST_ACTIVITY_STATE, VMCS_GUEST_SS_ACCESS_RIGHTS),
+	RULE((), shadow_active,
+	     "activity state is active while events are blocked by STI or MOV SS",
+	     GUEST_ACTIVITY_STATE, VMCS_GUEST_INTERRUPTIBILITY),
+	RULE((INJECTING), activity_injection, "the injected event fits the activity state",
+	     GUEST_ACTIVITY_STATE, VMCS_ENTRY_INTR_INFO),
+	RULE((), interruptibility_reserved, "interruptibility state: bits 31:5 are 0",
+	     GUEST_INTERRUPTIBILITY),
+	NEEDS((ON(STATE, MKVM_BLOCKING_BY_STI)), OFF(STATE, MKVM_BLOCKING_BY_MOV_SS),
+	      "blocking by STI and by MOV SS exclude each other", GUEST_INTERRUPTIBILITY),
+	NEEDS((ON(STATE, MKVM_BLOCKING_BY_STI)), ON(RFLAGS, X86_EFLAGS_IF),
+	      "blocking by STI needs RFLAGS.IF", GUEST_INTERRUPTIBILITY, VMCS_GUEST_RFLAGS),
+	RULE((), external_shadow,
+	     "no external interrupt is injected while STI or MOV SS blocks it",
+	     GUEST_INTERRUPTIBILITY, VMCS_ENTRY_INTR_INFO),
+	RULE((), nmi_mov_ss, "no NMI is injected while MOV SS blocks it",
+	     GUEST_INTERRUPTIBILITY, VMCS_ENTRY_INTR_INFO),
+	NEEDS((), OFF(STATE, MKVM_BLOCKING_BY_SMI), "blocking by SMI is 0 outside SMM",
+	      GUEST_INTERRUPTIBILITY),
+	RULE((VIRTUAL_NMIS), nmi_blocking,
+	     "with virtual NMIs no NMI is injected while NMIs are blocked",
+	     GUEST_INTERRUPTIBILITY, VMCS_ENTRY_INTR_INFO, VMCS_PINBASED_CTLS),
+	NEEDS((ON(STATE, MKVM_ENCLAVE_INTERRUPTION)), OFF(STATE, MKVM_BLOCKING_BY_MOV_SS),
+	      "enclave interruption excludes blocking by MOV SS", GUEST_INTERRUPTIBILITY),
+	RULE((), pending_reserved, "pending debug exceptions: reserved bits are 0",
+	     GUEST_PENDING_DEBUG),
+	RULE((), pending_bs,
+	     "pending debug exceptions: BS equals TF without BTF in HLT or an interrupt shadow",
+	     GUEST_PENDING_DEBUG,
+	     VMCS_GUEST_RFLAGS, VMCS_GUEST_INTERRUPTIBILITY, VMCS_GUEST_ACTIVITY_STATE),
+	RULE((), pending_rtm,
+	     "pending debug exceptions: RTM stands alone with enabled breakpoint",
+	     GUEST_PENDING_DEBUG, VMCS_GUEST_INTERRUPTIBILITY),
+	RULE((), link_aligned, "VMCS link pointer is all ones, or its bits 11:0 are 0",
+	     LINK_PTR),
+	RULE((), link_in_phys,
+	     "VMCS link pointer is all ones, or within the physical-address width", LINK_PTR),
 };
 
 /* ---- "Checks on Guest Page-Directory-Pointer-Table Entries" ---- */
-
-static bool when_pae_paging(const struct view *v)
-{
-	return (v->cr0 & X86_CR0_PG) && (v->cr4 & X86_CR4_PAE) && when_no_ia32e_guest(v) &&
-	       when_ept(v);
-}
 
 /* Present entries: bits 2:1, 8:5 and those beyond the physical-address width. */
 static bool pdpte(const struct view *v, u16 field)
@@ -1493,8 +1175,8 @@ static bool pdpte(const struct view *v, u16 field)
 }
 
 #define PDPTE(n)							\
-	{ when_pae_paging, pdpte, "guest PDPTE" #n ": reserved bits of a present entry are 0", \
-	  VMCS_GUEST_PDPTE##n, { 0 } }
+	RULE((ON(CR0, X86_CR0_PG), ON(CR4, X86_CR4_PAE), NO_IA32E_GUEST, HAS_EPT), pdpte, \
+	     "guest PDPTE" #n ": reserved bits of a present entry are 0", GUEST_PDPTE##n)
 
 static const struct rule pdpte_rules[] = { PDPTE(0), PDPTE(1), PDPTE(2), PDPTE(3) };
 
@@ -1543,15 +1225,29 @@ static void report(const struct view *v, const struct section *section, const st
 
 static void look(struct view *v)
 {
-	v->pin = get(v, VMCS_PINBASED_CTLS);
-	v->proc = get(v, VMCS_PROCBASED_CTLS);
-	v->proc2 = when_secondary(v) ? get(v, VMCS_PROCBASED2_CTLS) : 0;
-	v->exit = get(v, VMCS_EXIT_CTLS);
-	v->entry = get(v, VMCS_ENTRY_CTLS);
-	v->intr_info = get(v, VMCS_ENTRY_INTR_INFO);
-	v->cr0 = get(v, VMCS_GUEST_CR0);
-	v->cr4 = get(v, VMCS_GUEST_CR4);
-	v->rflags = get(v, VMCS_GUEST_RFLAGS);
+	unsigned int i;
+
+	for (i = 0; i < NR_WORDS; i++)
+		v->word[i] = get(v, word_field[i]);
+	if (!(v->word[PROC] & VMX_PROCBASED_SECONDARY_CONTROLS))
+		v->word[PROC2] = 0;
+}
+
+static bool applies(const struct view *v, const struct rule *rule)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rule->when); i++)
+		if (!met(v, rule->when[i]))
+			return false;
+	return true;
+}
+
+static bool broken(const struct view *v, const struct rule *rule)
+{
+	if (!applies(v, rule))
+		return false;
+	return rule->holds ? !rule->holds(v, rule->field) : !met(v, rule->needs);
 }
 
 int mkvm_vmentry_check(const struct mkvm_vmcs_field *f, u32 nr, const struct mkvm_vmx_caps *caps,
@@ -1566,7 +1262,7 @@ int mkvm_vmentry_check(const struct mkvm_vmcs_field *f, u32 nr, const struct mkv
 		for (r = 0; r < sections[s].nr; r++) {
 			const struct rule *rule = &sections[s].rules[r];
 
-			if ((rule->when && !rule->when(&v)) || rule->holds(&v, rule->field))
+			if (!broken(&v, rule))
 				continue;
 			if (found < max)
 				report(&v, &sections[s], rule, &out[found]);

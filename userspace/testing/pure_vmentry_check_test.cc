@@ -1333,6 +1333,12 @@ TEST(VmEntryCheck, AcceptsEachLegalInjection) {
               IsEmpty());
 }
 
+TEST(VmEntryCheck, VirtualNmisLetAnNmiInWhenNothingBlocksIt) {
+  const Edit nmi = {{VMCS_PINBASED_CTLS, kPin | VMX_PINBASED_VIRTUAL_NMIS},
+                    {VMCS_ENTRY_INTR_INFO, kValid | MKVM_INTR_TYPE_NMI | 2}};
+  EXPECT_THAT(rules_broken(long_mode(), nmi), IsEmpty());
+}
+
 TEST(VmEntryCheck, InjectionFieldsDoNotMatterWithoutTheValidBit) {
   EXPECT_THAT(rules_broken(long_mode(), {{VMCS_ENTRY_INTR_INFO, 0x7ffff1ff},
                                          {VMCS_ENTRY_EXCEPTION_ERROR_CODE, ~0u},
