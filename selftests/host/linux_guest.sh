@@ -1,16 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Linux guests through `minikvm run`, on $MINIKVM_DEVICE: to a shell, a command, and off again.
+# Linux guests through `minikvm run`, on $MINIKVM_DEVICE: they boot, run a command and power off. Meanwhile the
+# threads of minikvm move between the CPUs, where there are two.
 # linux_guest.sh KERNEL...: each a file vmlinuz-KERNEL beside this script, with initrd.gz.
 . ./tap.sh
 
 device=${MINIKVM_DEVICE:-/dev/minikvm}
 [ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
 
+# Where there are two CPUs: all threads of process $1 from one to the other and back, as long as it lives.
+keep_moving() {
+	[ -e /sys/devices/system/cpu/cpu1/online ] || return
+	mask=1
+	while kill -0 "$1" 2>/dev/null; do
+		for task in /proc/"$1"/task/*; do
+			taskset -p "$mask" "${task##*/}" >/dev/null 2>&1
+		done
+		mask=$((3 - mask))
+		usleep 5000
+	done
+}
+
 # boot KERNEL COMMAND: the guest's console into /tmp/console, the exit status of minikvm as ours.
 boot() {
 	./minikvm run --device "$device" -k "vmlinuz-$1" -i initrd.gz -p "quiet minikvm.run64=$(printf '%s' "$2" | base64)" \
-		--timeout "${GUEST_TIMEOUT:-600}" --serial file:/tmp/console </dev/null
+		--timeout "${GUEST_TIMEOUT:-600}" --serial file:/tmp/console </dev/null &
+	guest=$!
+	keep_moving "$guest" &
+	wait "$guest"
 }
 
 console_says() { grep -q -- "$1" /tmp/console; }
