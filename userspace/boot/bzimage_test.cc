@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "boot/bzimage.h"
 
+#include <cstring>
+
+
 #include <asm/bootparam.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

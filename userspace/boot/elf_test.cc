@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "boot/elf.h"
 
+#include <cstring>
+
+
 #include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -7,6 +7,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
+#include <thread>
+#include <vector>
+
 #include "testing/device_fakes.h"
 
 namespace minikvm {
@@ -161,6 +165,30 @@ TEST_F(BoardTest, SystemEventsAreTheGuestsWish) {
   EXPECT_EQ(event(KVM_SYSTEM_EVENT_SHUTDOWN), Ending::power_off);
   EXPECT_EQ(event(KVM_SYSTEM_EVENT_RESET), Ending::reset);
   EXPECT_EQ(event(KVM_SYSTEM_EVENT_CRASH), Ending::vcpu_error);
+}
+
+TEST_F(BoardTest, AStuckOutputDoesNotStopTheEventLoop) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const Fd reader{ends[0]}, writer{ends[1]};
+  const size_t room = static_cast<size_t>(::fcntl(writer.get(), F_GETPIPE_SZ));
+  ASSERT_TRUE(write_all(writer, std::vector<std::byte>(room)));
+  const auto board = Board::create({.serial_fd = writer.get()}, clock_,
+                                   {.interrupt = [] {},
+                                    .deadline = [this](uint64_t ns) { deadline_ = ns; },
+                                    .serial_hungry = [] {},
+                                    .output_failed = [](const Error&) {}})
+                         .value();
+  std::thread vcpu{[&] {
+    std::byte newline{'\n'};
+    board->port_io({0x3f8, false, 1, 1, {&newline, 1}});
+  }};
+  std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  board->advance();  // comes back, and will be called again
+  EXPECT_EQ(deadline_, clock_.now);
+  std::vector<std::byte> drained(room);
+  EXPECT_GT(::read(reader.get(), drained.data(), drained.size()), 0);
+  vcpu.join();
 }
 
 TEST_F(BoardTest, AnOddElementSizeIsNoProblem) {
