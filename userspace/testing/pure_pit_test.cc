@@ -78,6 +78,7 @@ TEST_F(Pit, Mode0FirstByteStopsTheCountAndLowersOut) {
   EXPECT_TRUE(level(0));
   out(0, 10);
   EXPECT_FALSE(level(0));
+  EXPECT_EQ(next(), MKVM_PIT_NEVER);
   at(400);
   EXPECT_FALSE(level(0));
   out(0, 0);

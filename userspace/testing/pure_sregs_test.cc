@@ -108,6 +108,12 @@ TEST(Sregs, X2apicWhereTheGuestHasIt) {
   EXPECT_FALSE(mkvm_apic_base_valid(MKVM_APIC_BASE_DEFAULT | MKVM_APIC_BASE_X2APIC, &cpu));
 }
 
+TEST(Sregs, LongModeEnabledButNotYetActive) {
+  EXPECT_TRUE(mkvm_mode_valid(X86_CR0_PE, X86_CR4_PAE, MKVM_EFER_LME));
+  EXPECT_TRUE(mkvm_mode_valid(X86_CR0_PE, 0, MKVM_EFER_LME));
+  EXPECT_TRUE(mkvm_mode_valid(X86_CR0_PE | X86_CR0_PG, 0, 0));
+}
+
 TEST(Xcr0, ComponentsThatNeedEachOther) {
   const mkvm_guest_cpu cpu = some_cpu();
   EXPECT_TRUE(mkvm_xcr0_valid(0x1, &cpu));

@@ -198,6 +198,13 @@ TEST(EptCaps, NamesEachMissingOne) {
   EXPECT_EQ(mkvm_vmx_ept_cap_name(mkvm_vmx_nr_ept_caps), nullptr);
 }
 
+TEST(EptCaps, LargePagesAndFlagsAreOptional) {
+  EXPECT_EQ(mkvm_vmx_ept_missing(MKVM_EPTCAP_WALK_4 | MKVM_EPTCAP_WB | MKVM_EPTCAP_INVEPT |
+                                 MKVM_EPTCAP_INVEPT_SINGLE | MKVM_VPIDCAP_INVVPID |
+                                 MKVM_VPIDCAP_INVVPID_SINGLE),
+            0u);
+}
+
 TEST(CanSet, AsksTheHighHalf) {
   mkvm_vmx_caps caps = {};
   caps.procbased = uint64_t{VMX_PROCBASED_HLT_EXITING} << 32 | VMX_PROCBASED_RDTSC_EXITING;
