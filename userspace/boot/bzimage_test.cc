@@ -3,7 +3,6 @@
 
 #include <cstring>
 
-
 #include <asm/bootparam.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
