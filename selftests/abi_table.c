@@ -147,7 +147,8 @@ TEST_F(abi, capabilities_have_their_values)
 #define SET_CR8	"mov $5, %eax; mov %rax, %cr8; sti; nop;"
 
 GUEST(cr8_and_mmio, 64, SET_CR8 "mov $" ARG(GUEST_MMIO) ", %eax; mov (%rax), %ecx; cli; hlt");
-GUEST(cr8_and_string, 64, SET_CR8 "mov $" ARG(GUEST_DATA) ", %esi; mov $0x80, %edx; outsb; cli; hlt");
+GUEST(cr8_and_string, 64,
+      SET_CR8 "mov $" ARG(GUEST_DATA) ", %esi; mov $0x80, %edx; outsb; cli; hlt");
 GUEST(cr8_and_signal, 64, SET_CR8 "1: pause; jmp 1b");
 
 #define EXPECT_FRESH(run) do {				\
