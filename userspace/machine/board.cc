@@ -2,6 +2,7 @@
 #include "machine/board.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace minikvm {
 namespace {
@@ -9,10 +10,14 @@ namespace {
 // The interrupt lines of a PC.
 constexpr unsigned kTimerIrq = 0, kKeyboardIrq = 1, kSerialIrq = 4, kRtcIrq = 8;
 
+// How long the event loop waits for a vCPU to leave a device.
+constexpr std::chrono::milliseconds kPatience{20};
+
 }  // namespace
 
 Board::Board(const BoardConfig& config, const Clock& clock, BoardEvents events)
-    : events_(std::move(events)),
+    : clock_(clock),
+      events_(std::move(events)),
       output_(config.serial_fd, clock,
               [this](Error error) { events_.output_failed(std::move(error)); }),
       pit_(pic_.input(kTimerIrq), clock),
@@ -75,7 +80,8 @@ Board::Interrupt Board::take_interrupt(bool ready) {
 }
 
 void Board::advance() {
-  const std::lock_guard guard{lock_};
+  const std::unique_lock guard{lock_, kPatience};
+  if (!guard) return events_.deadline(clock_.now_ns());
   armed_ = kNever;  // the alarm has rung
   pit_.advance();
   rtc_.advance();
@@ -84,13 +90,13 @@ void Board::advance() {
 }
 
 size_t Board::serial_receive(std::span<const uint8_t> bytes) {
-  const std::lock_guard guard{lock_};
-  return serial_.receive(bytes);
+  const std::unique_lock guard{lock_, kPatience};
+  return guard ? serial_.receive(bytes) : 0;
 }
 
 void Board::serial_break() {
-  const std::lock_guard guard{lock_};
-  serial_.receive_break();
+  const std::unique_lock guard{lock_, kPatience};
+  if (guard) serial_.receive_break();
 }
 
 void Board::flush_output() {

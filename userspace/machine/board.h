@@ -55,10 +55,13 @@ class Board final : private PowerSwitch {
   Interrupt take_interrupt(bool ready);
   bool interrupt_pending() { return take_interrupt(false).pending; }
 
-  // For the event loop.
+  // For the event loop. A vCPU may be stuck in here, in a write to a pipe that
+  // nobody reads; these give up after a while, because the event loop is needed
+  // to end that. What was not done is tried again by the next advance().
   void advance();                                         // the deadline has come
   size_t serial_receive(std::span<const uint8_t> bytes);  // how many were taken
   void serial_break();
+
   void flush_output();
   void abandon_output() { output_.abandon(); }  // takes no lock
 
@@ -77,7 +80,8 @@ class Board final : private PowerSwitch {
   void request_reset() override { power_request_ = PowerRequest::reset; }
   void request_power_off() override { power_request_ = PowerRequest::power_off; }
 
-  std::mutex lock_;
+  const Clock& clock_;
+  std::timed_mutex lock_;
   const BoardEvents events_;
   std::optional<PowerRequest> power_request_;
   uint64_t armed_ = kNever;

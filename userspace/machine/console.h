@@ -22,6 +22,9 @@ class Console {
 
   Result<> attach();
   void on_serial_hungry();
+  void retry() {  // what the serial port has not taken
+    if (!waiting_.empty()) deliver();
+  }
 
  private:
   void on_readable();

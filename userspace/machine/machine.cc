@@ -49,6 +49,7 @@ Result<> Machine::watch(const MachineConfig& config) {
   TRY(loop.add(wakeups_.board.fd(), [this] {
     wakeups_.board.acknowledge();
     board_->advance();
+    if (console_) console_->retry();
   }));
   if (config.serial.kind != SerialConfig::Kind::stdio) return {};
   console_ = std::make_unique<Console>(STDIN_FILENO, ::isatty(STDIN_FILENO) == 1, *board_, loop,
