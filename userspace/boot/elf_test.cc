@@ -122,6 +122,13 @@ TEST_F(ElfTest, NotesThatRunOverTheirEndAreIgnored) {
   EXPECT_FALSE(load());
 }
 
+TEST_F(ElfTest, ANoteThatEndsInItsOwnersNameIsIgnored) {
+  notes().p_filesz = 0;
+  add_note("Xen", 18, std::string("\x00\x02\x00\x01", 4));
+  notes().p_filesz = sizeof(Elf64_Nhdr) + 2;
+  EXPECT_THAT(error(), HasSubstr("no PVH entry point"));
+}
+
 TEST_F(ElfTest, TruncatedFilesAreRefused) {
   for (const size_t size :
        {size_t{4}, size_t{63}, size_t{100}, size_t{kNotesAt + 8}, size_t{kCodeAt + 1}}) {

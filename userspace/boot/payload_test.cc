@@ -31,6 +31,15 @@ std::string archive() {
   return member("init", "#!/bin/sh\n") + member("etc/passwd", "root") + member("TRAILER!!!", "");
 }
 
+TEST(Slice, EndsExactlyAtTheEndAndDoesNotWrap) {
+  const std::string text = "0123456789";
+  EXPECT_EQ(slice(bytes(text), 4, 6, "x").value().size(), 6u);
+  EXPECT_EQ(slice(bytes(text), 10, 0, "x").value().size(), 0u);
+  EXPECT_FALSE(slice(bytes(text), 4, 7, "x"));
+  EXPECT_FALSE(slice(bytes(text), 11, 0, "x"));
+  EXPECT_FALSE(slice(bytes(text), 1, ~0ull, "x"));
+}
+
 TEST(Initrd, AWholeCpioArchivePasses) { EXPECT_TRUE(check_initrd(bytes(archive()))); }
 
 TEST(Initrd, AnArchiveBehindAnotherIsNotLookedAt) {

@@ -101,9 +101,10 @@ TEST_F(ConsoleTest, APipeIsPassedOnByteForByte) {
 }
 
 TEST_F(ConsoleTest, ALargePasteIsLossless) {
+  ASSERT_GE(::fcntl(writer_.get(), F_SETPIPE_SZ, 1 << 20), 1 << 20);
   attach(reader_.get(), false);
   std::string text;
-  for (int i = 0; text.size() < 20'000; ++i) text += std::to_string(i) + ' ';
+  for (int i = 0; text.size() < 300'000; ++i) text += std::to_string(i) + ' ';
   type(text);
   turn();
   EXPECT_EQ(guest_reads(), text);

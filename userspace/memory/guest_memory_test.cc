@@ -84,10 +84,12 @@ TEST(GuestMemory, MoreThanTheHostCanMapIsAnError) {
 }
 
 TEST(GuestMemory, HostAndGuestHugePagesLineUp) {
-  const auto ram = GuestMemory::create(4 * GiB).value();
-  for (const auto& region : ram.regions())
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(region.bytes.data()) % (2 * MiB),
-              raw(region.base) % (2 * MiB));
+  for (const uint64_t size : {4 * GiB, 4 * MiB + 4 * KiB, 6 * MiB + 8 * KiB}) {
+    const auto ram = GuestMemory::create(size).value();
+    for (const auto& region : ram.regions())
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(region.bytes.data()) % (2 * MiB),
+                raw(region.base) % (2 * MiB));
+  }
 }
 
 TEST(Align, RoundsBothWays) {
