@@ -6,7 +6,6 @@
 #include <asm/cpufeature.h>
 
 #include "dev.h"
-#include "dev.h"
 #include "host/host.h"
 #include "vendor.h"
 #include "x86/x86.h"

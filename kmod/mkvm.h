@@ -2,11 +2,11 @@
 /*
  * The core's types: a VM, a vCPU, and what one file offers another.
  *
- * Lock order: vcpu->lock > vm->lock > vm->slots_lock > mmap_lock > vm->mmu_lock.
+ * Lock order: vcpu->lock > vm->lock > vm->slots_lock > mmap_lock > vm->mmu.lock.
  * A legend in brackets says what guards a member:
  *   [I] set before the object is published, constant afterwards
  *   [v] vcpu->lock: only the thread in an ioctl of this vCPU
- *   [l] vm->lock   [s] vm->slots_lock, readers under vm->srcu   [m] vm->mmu_lock
+ *   [l] vm->lock   [s] vm->slots_lock, readers under vm->srcu   [m] vm->mmu.lock
  *   [a] atomic or READ_ONCE/WRITE_ONCE, anybody
  */
 #ifndef MKVM_H

@@ -81,6 +81,7 @@ static int run_loop(struct mkvm_vcpu *v)
 	mkvm_vendor->host_leave(v);
 	/* What interrupted the guest is taken here, and counted as its time. */
 	local_irq_enable();
+	nop();		/* the STI shadow covers one instruction */
 	local_irq_disable();
 	guest_timing_exit_irqoff();
 	local_irq_enable();
@@ -170,8 +171,6 @@ static int run(struct mkvm_vcpu *v)
 	u64 cr8 = READ_ONCE(v->run->cr8);
 	int next;
 
-	if (v->mp_state != KVM_MP_STATE_RUNNABLE)
-		return -EAGAIN;
 	if (cr8 > 15)
 		return -EINVAL;
 	next = complete_last_exit(v);
