@@ -44,7 +44,9 @@ inline void unwrap(Result<void>&&) {}
 }  // namespace minikvm
 
 // The value of a Result, or return its error from the function we are in. A GNU
-// statement expression, because no standard expression can return.
+// statement expression, because no standard expression can return. Keep it out
+// of braced lists of strings and the like: leaving one in the middle, GCC does
+// not destroy the elements that are already there.
 #define TRY(expression)                                                     \
   ({                                                                        \
     auto try_result = (expression);                                         \

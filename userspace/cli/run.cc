@@ -56,8 +56,8 @@ Result<Outcome> run_on_terminal(Machine& machine, const SerialConfig& serial) {
 Result<MachineConfig> to_config(const RunOptions& options) {
   MachineConfig config;
   config.device = options.device;
-  config.boot = {options.kernel, options.initrd, command_line(options),
-                 TRY(parse_flat(options.flat))};
+  const boot::Format format = TRY(parse_flat(options.flat));
+  config.boot = {options.kernel, options.initrd, command_line(options), format};
   config.ram_bytes = TRY(parse_size(options.memory));
   config.serial = TRY(parse_serial(options.serial));
   if (!options.timeout.empty()) config.timeout = TRY(parse_timeout(options.timeout));
