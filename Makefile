@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # make run				a Linux guest's shell on minikvm, in a test host where this machine has no VT-x
 # make check [STEPS="unit ..."]		every test, see scripts/check
+# make check-full			and those that take long
 # make bench				ticks per exit beside KVM, in one host
 # make modules [KDIR=DIR] [MKVM_DEBUG=1]	minikvm.ko, for the kernel whose headers are in DIR
 # make vmm				build/minikvm, the command line program
@@ -12,13 +13,16 @@ MKVM_DEBUG ?=
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MKVM_DEBUG=$(if $(filter 1 y,$(MKVM_DEBUG)),y)
 
-.PHONY: run check bench modules modules-clean vmm install clean
+.PHONY: run check check-full bench modules modules-clean vmm install clean
 
 run:
 	@scripts/run
 
 check:
 	@scripts/check $(STEPS)
+
+check-full:
+	@scripts/check full
 
 bench:
 	@scripts/bench
