@@ -178,7 +178,6 @@ struct mkvm_vcpu {
 	int id;				/* [I] the vCPU's APIC id */
 
 	struct mutex lock;		/* guards [v]: held throughout each ioctl */
-	bool loaded;			/* [v] vendor state is current here, preemption off */
 
 	/* Events, in the order of their priority. */
 	struct mkvm_event exception;	/* [v] pending or to be re-injected */

@@ -36,14 +36,12 @@ void mkvm_vcpu_load(struct mkvm_vcpu *v)
 		mkvm_read_host_msrs(v);
 		WRITE_ONCE(v->cpu, cpu);
 	}
-	v->loaded = true;
 }
 
 void mkvm_vcpu_put(struct mkvm_vcpu *v)
 {
 	if (v->regs_dirty)
 		mkvm_vendor->flush_regs(v);
-	v->loaded = false;
 	preempt_enable();
 }
 

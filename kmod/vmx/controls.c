@@ -95,8 +95,7 @@ static void init_exit_and_entry_controls(struct vmx_vcpu *vmx)
 	vmcs_write(VMCS_EXIT_CTLS, vmx_host.word[MKVM_CTL_EXIT]);
 	vmcs_write(VMCS_EXIT_MSR_STORE_COUNT, 0u);
 	vmcs_write(VMCS_EXIT_MSR_LOAD_COUNT, 0u);
-	vmx->entry_ctls = vmx_host.word[MKVM_CTL_ENTRY];
-	vmcs_write(VMCS_ENTRY_CTLS, vmx->entry_ctls);
+	vmcs_write(VMCS_ENTRY_CTLS, vmx_host.word[MKVM_CTL_ENTRY]);
 	vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, 0u);
 	vmcs_write(VMCS_ENTRY_INTR_INFO, 0u);
 }

@@ -103,12 +103,10 @@ void vmx_set_cr4(struct mkvm_vcpu *v, u64 cr4)
 /* VM entry demands that "IA-32e mode guest" says what EFER.LMA says. */
 void vmx_set_efer(struct mkvm_vcpu *v, u64 efer)
 {
-	struct vmx_vcpu *vmx = to_vmx(v);
 	u32 ctls = vmcs_read(VMCS_ENTRY_CTLS) & ~VMX_ENTRYCTL_IA32E_MODE_GUEST;
 
 	if (efer & EFER_LMA)
 		ctls |= VMX_ENTRYCTL_IA32E_MODE_GUEST;
-	vmx->entry_ctls = ctls;
 	vmcs_write(VMCS_ENTRY_CTLS, ctls);
 	vmcs_write(VMCS_GUEST_IA32_EFER, efer);
 }

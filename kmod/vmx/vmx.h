@@ -26,7 +26,6 @@ struct vmx_vcpu {
 
 	/* What the VMCS holds, so that a VMWRITE happens when a value changed. */
 	u32 procbased;
-	u32 entry_ctls;
 	unsigned long host_rsp;		/* enter.S */
 	unsigned long host_cr3;
 	unsigned long host_cr4;
