@@ -159,11 +159,6 @@ struct mkvm_event {
 
 struct mkvm_fpu;		/* x86/fpu.c */
 
-/* MSRs that neither VM entry nor VM exit switches, while the host depends on them. */
-enum mkvm_switched_msr { MKVM_SWITCHED_STAR, MKVM_SWITCHED_LSTAR, MKVM_SWITCHED_SFMASK,
-			 MKVM_SWITCHED_TSC_AUX, MKVM_SWITCHED_KERNEL_GS,
-			 MKVM_NR_SWITCHED_MSRS };
-
 struct mkvm_vcpu {
 	/* Hot: touched on each VM exit. */
 	unsigned long regs[MKVM_NR_REGS];	/* [v] RSP and RIP valid where regs_avail says so */
@@ -227,11 +222,7 @@ struct mkvm_vcpu {
 	u64 apic_base;			/* [v] */
 	u64 xcr0;			/* [v] the guest's */
 	bool xcr0_loaded;		/* [v] the CPU's XCR0 is the guest's */
-	bool msrs_switched;		/* [v] the CPU holds guest_msr[] */
-	u64 cstar;			/* [v] a value only: SYSCALL in 32-bit code is AMD's */
 	u64 dr[4], dr6, dr7;		/* [v] */
-	u64 host_msr[MKVM_NR_SWITCHED_MSRS];	/* [v] what host_leave puts back */
-	u64 guest_msr[MKVM_NR_SWITCHED_MSRS];	/* [v] current outside host_enter..host_leave */
 	struct mkvm_msr_file msrs;	/* [v] MSRs that are only values */
 	u64 tsc_offset;			/* [v] guest TSC = host TSC + this */
 	u64 tsc_adjust;			/* [v] IA32_TSC_ADJUST */

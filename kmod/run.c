@@ -16,24 +16,28 @@
 
 /*
  * A CPU on its way down has virtualization off while threads still run there:
- * step aside until the scheduler has moved us.
+ * step aside until the scheduler has moved us. A thread that is being killed
+ * goes on, and what it asks of the hardware fails.
  */
-void mkvm_vcpu_load(struct mkvm_vcpu *v)
+static int disable_preemption_where_virt_is_on(void)
 {
-	int cpu;
-
 	for (;;) {
 		preempt_disable();
-		cpu = smp_processor_id();
-		if (likely(mkvm_host_cpu_on() && !mkvm_vendor->vcpu_load(v, cpu)))
-			break;
+		if (likely(mkvm_host_cpu_on() || fatal_signal_pending(current)))
+			return smp_processor_id();
 		preempt_enable();
-		schedule_timeout_uninterruptible(1);
+		schedule_timeout_killable(1);
 	}
+}
+
+void mkvm_vcpu_load(struct mkvm_vcpu *v)
+{
+	int cpu = disable_preemption_where_virt_is_on();
+
+	mkvm_vendor->vcpu_load(v, cpu);
 	if (unlikely(v->cpu != cpu)) {
 		/* This CPU may hold translations from when it last ran here. */
 		set_bit(MKVM_REQ_TLB_FLUSH, &v->requests);
-		mkvm_read_host_msrs(v);
 		WRITE_ONCE(v->cpu, cpu);
 	}
 }

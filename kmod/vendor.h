@@ -45,8 +45,8 @@ struct mkvm_vendor {
 	void (*vm_free)(struct mkvm_vm *vm);
 	int (*vcpu_init)(struct mkvm_vcpu *v);	/* in the state after RESET */
 	void (*vcpu_free)(struct mkvm_vcpu *v);
-	/* Preemption off; v->cpu is still the old CPU (-1: none). -EAGAIN: this CPU has it off. */
-	int (*vcpu_load)(struct mkvm_vcpu *v, int cpu);
+	/* Preemption off; v->cpu is still the old CPU (-1: none). Does not fail: see vmcs_load. */
+	void (*vcpu_load)(struct mkvm_vcpu *v, int cpu);
 
 	/* ---- run: loaded ---- */
 

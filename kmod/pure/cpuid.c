@@ -371,16 +371,17 @@ void mkvm_cpuid_execute(const struct kvm_cpuid_entry2 *entries, u32 nr, u32 leaf
 {
 	const struct kvm_cpuid_entry2 *e = find_as_cpu(entries, nr, leaf, subleaf);
 
-	memset(regs, 0, 4 * sizeof(regs[0]));
-	if (e) {
-		regs[MKVM_EAX] = e->eax;
-		regs[MKVM_EBX] = e->ebx;
-		regs[MKVM_ECX] = e->ecx;
-		regs[MKVM_EDX] = e->edx;
-		apply_state(entries, nr, e, state, regs);
-	} else if (leaf == TOPOLOGY || leaf == TOPOLOGY_V2) {
-		topology(entries, nr, leaf, subleaf, regs);
+	if (!e) {
+		memset(regs, 0, 4 * sizeof(regs[0]));
+		if (leaf == TOPOLOGY || leaf == TOPOLOGY_V2)
+			topology(entries, nr, leaf, subleaf, regs);
+		return;
 	}
+	regs[MKVM_EAX] = e->eax;
+	regs[MKVM_EBX] = e->ebx;
+	regs[MKVM_ECX] = e->ecx;
+	regs[MKVM_EDX] = e->edx;
+	apply_state(entries, nr, e, state, regs);
 }
 
 u32 mkvm_cpuid_xsave_size(const struct kvm_cpuid_entry2 *entries, u32 nr, u64 components,

@@ -83,6 +83,12 @@ int mkvm_cpuid_supported(mkvm_cpuid_reader read, void *context,
 const struct kvm_cpuid_entry2 *mkvm_cpuid_find(const struct kvm_cpuid_entry2 *entries, u32 nr,
 					       u32 leaf, u32 subleaf);
 
+/* Is CR4 in what the leaf says? It is a VMREAD, so others do without. */
+static inline bool mkvm_cpuid_follows_cr4(u32 leaf)
+{
+	return leaf == 1 || leaf == 7;
+}
+
 /*
  * The instruction, as the guest sees it: Intel's rule for leaves out of range,
  * and the bits that follow the guest's registers.

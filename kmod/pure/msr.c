@@ -2,7 +2,6 @@
 /* The MSRs a guest has, as one table. */
 #include "msr.h"
 #include "sregs.h"
-#include "vmcs_fields.h"
 
 enum check {
 	CHECK_ANY,
@@ -45,76 +44,65 @@ enum check {
 /* IA32_DEBUGCTL.BTF; branch records are not virtualized. */
 #define DEBUGCTL_MASK		BIT_ULL(1)
 
-#define MSR(name, count, home, flags, field, check, mask, reset) \
-	{ MKVM_IA32_##name, count, MKVM_MSR_##home, flags, field, CHECK_##check, mask, reset, \
-	  #name }
+#define MSR(name, count, home, flags, check, mask, reset) \
+	{ MKVM_IA32_##name, count, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
+	  0, #name }
+/* One that the guest has only if its CPUID says so: a bool of struct mkvm_guest_cpu. */
+#define MSR_IF(feature, name, home, flags, check, mask, reset) \
+	{ MKVM_IA32_##name, 1, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
+	  offsetof(struct mkvm_guest_cpu, feature), #name }
 
-/* In ascending order. */
+/* In ascending order: mkvm_msr_find halves it. */
 static const struct mkvm_msr_rule rules[] = {
-	MSR(TSC,		1, SPECIAL, RWL, 0, ANY, 0, 0),
-	MSR(PLATFORM_ID,	1, CONSTANT, R, 0, CONSTANT, 0, 0),
-	MSR(APIC_BASE,		1, SPECIAL, RW, 0, APIC_BASE, 0, 0),
-	MSR(FEATURE_CONTROL,	1, CONSTANT, R, 0, CONSTANT, 0, 1),	/* locked, no VMX */
-	MSR(TSC_ADJUST,		1, SPECIAL, RWL, 0, ANY, 0, 0),
-	MSR(BIOS_UPDT_TRIG,	1, IGNORED, RW, 0, ANY, 0, 0),
+	MSR(TSC,		1, SPECIAL, RWL, ANY, 0, 0),
+	MSR(PLATFORM_ID,	1, CONSTANT, R, CONSTANT, 0, 0),
+	MSR(APIC_BASE,		1, SPECIAL, RW, APIC_BASE, 0, 0),
+	MSR(FEATURE_CONTROL,	1, CONSTANT, R, CONSTANT, 0, 1),	/* locked, no VMX */
+	MSR_IF(tsc_adjust, TSC_ADJUST, SPECIAL, RWL, ANY, 0, 0),
+	MSR(BIOS_UPDT_TRIG,	1, IGNORED, RW, ANY, 0, 0),
 	/* The guest writes 0, runs CPUID and reads: revision 1, as KVM says. */
-	MSR(BIOS_SIGN_ID,	1, IGNORED, RW, 0, ANY, 0, BIT_ULL(32)),
-	MSR(PLATFORM_INFO,	1, CONSTANT, RL, 0, CONSTANT, 0, 0),
-	MSR(MTRRCAP,		1, CONSTANT, R, 0, CONSTANT, 0, MTRRCAP),
-	MSR(MISC_FEATURE_ENABLES, 1, CONSTANT, RL, 0, CONSTANT, 0, 0),
-	MSR(SYSENTER_CS,	1, IN_VMCS, RWL, VMCS_GUEST_IA32_SYSENTER_CS, MASK, LOW_32, 0),
-	MSR(SYSENTER_ESP,	1, IN_VMCS, RWL, VMCS_GUEST_IA32_SYSENTER_ESP, CANONICAL, 0, 0),
-	MSR(SYSENTER_EIP,	1, IN_VMCS, RWL, VMCS_GUEST_IA32_SYSENTER_EIP, CANONICAL, 0, 0),
-	MSR(MCG_CAP,		1, CONSTANT, R, 0, CONSTANT, 0, MCG_CAP),
-	MSR(MCG_STATUS,		1, STORED, RWL, 0, ANY, 0, 0),
-	MSR(MCG_CTL,		1, STORED, RWL, 0, ALL_OR_NONE, 0, ~0ull),
-	MSR(MISC_ENABLE,	1, STORED, RWL, 0, MASK, MISC_ENABLE_MASK, MISC_ENABLE_RESET),
-	MSR(DEBUGCTL,		1, IN_VMCS, RW, VMCS_GUEST_IA32_DEBUGCTL, MASK, DEBUGCTL_MASK, 0),
-	MSR(MTRR_PHYSBASE0,	2 * MKVM_MTRR_VARIABLE, STORED, RW, 0, MTRR_VARIABLE, 0, 0),
-	MSR(MTRR_FIX64K_00000,	1, STORED, RW, 0, MTRR_FIXED, 0, 0),
-	MSR(MTRR_FIX16K_80000,	2, STORED, RW, 0, MTRR_FIXED, 0, 0),
-	MSR(MTRR_FIX4K_C0000,	8, STORED, RW, 0, MTRR_FIXED, 0, 0),
-	MSR(PAT,		1, IN_VMCS, RWL, VMCS_GUEST_IA32_PAT, PAT, 0, MKVM_PAT_RESET),
-	MSR(MTRR_DEF_TYPE,	1, STORED, RW, 0, MTRR_DEFAULT, 0xcff, 0),
-	MSR(MC0_CTL,		4 * MKVM_MCE_BANKS, STORED, RW, 0, ANY, 0, 0),
-	MSR(TSC_DEADLINE,	1, SPECIAL, RWL, 0, ANY, 0, 0),
-	MSR(XSS,		1, SPECIAL, RWL, 0, XSS, 0, 0),
-	MSR(EFER,		1, SPECIAL, RW, 0, EFER, 0, 0),
-	MSR(STAR,		1, SWITCHED, RWL, 0, ANY, 0, 0),
-	MSR(LSTAR,		1, SWITCHED, RWL, 0, CANONICAL, 0, 0),
-	/* Intel CPUs have no SYSCALL outside 64-bit mode: never used, only kept. */
-	MSR(CSTAR,		1, STORED, RWL, 0, CANONICAL, 0, 0),
-	MSR(SFMASK,		1, SWITCHED, RWL, 0, MASK, LOW_32, 0),
-	MSR(FS_BASE,		1, IN_VMCS, RW, VMCS_GUEST_FS_BASE, CANONICAL, 0, 0),
-	MSR(GS_BASE,		1, IN_VMCS, RW, VMCS_GUEST_GS_BASE, CANONICAL, 0, 0),
-	MSR(KERNEL_GS_BASE,	1, SWITCHED, RWL, 0, CANONICAL, 0, 0),
-	MSR(TSC_AUX,		1, SWITCHED, RWL, 0, MASK, LOW_32, 0),
+	MSR(BIOS_SIGN_ID,	1, IGNORED, RW, ANY, 0, BIT_ULL(32)),
+	MSR(PLATFORM_INFO,	1, CONSTANT, RL, CONSTANT, 0, 0),
+	MSR(MTRRCAP,		1, CONSTANT, R, CONSTANT, 0, MTRRCAP),
+	MSR(MISC_FEATURE_ENABLES, 1, CONSTANT, RL, CONSTANT, 0, 0),
+	MSR(SYSENTER_CS,	1, VENDOR, RWL, MASK, LOW_32, 0),
+	MSR(SYSENTER_ESP,	1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR(SYSENTER_EIP,	1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR(MCG_CAP,		1, CONSTANT, R, CONSTANT, 0, MCG_CAP),
+	MSR(MCG_STATUS,		1, STORED, RWL, ANY, 0, 0),
+	MSR(MCG_CTL,		1, STORED, RWL, ALL_OR_NONE, 0, ~0ull),
+	MSR(MISC_ENABLE,	1, STORED, RWL, MASK, MISC_ENABLE_MASK, MISC_ENABLE_RESET),
+	MSR(DEBUGCTL,		1, VENDOR, RW, MASK, DEBUGCTL_MASK, 0),
+	MSR(MTRR_PHYSBASE0,	2 * MKVM_MTRR_VARIABLE, STORED, RW, MTRR_VARIABLE, 0, 0),
+	MSR(MTRR_FIX64K_00000,	1, STORED, RW, MTRR_FIXED, 0, 0),
+	MSR(MTRR_FIX16K_80000,	2, STORED, RW, MTRR_FIXED, 0, 0),
+	MSR(MTRR_FIX4K_C0000,	8, STORED, RW, MTRR_FIXED, 0, 0),
+	MSR(PAT,		1, VENDOR, RWL, PAT, 0, MKVM_PAT_RESET),
+	MSR(MTRR_DEF_TYPE,	1, STORED, RW, MTRR_DEFAULT, 0xcff, 0),
+	MSR(MC0_CTL,		4 * MKVM_MCE_BANKS, STORED, RW, ANY, 0, 0),
+	MSR_IF(tsc_deadline, TSC_DEADLINE, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(xsaves, XSS, SPECIAL, RWL, XSS, 0, 0),
+	MSR(EFER,		1, SPECIAL, RW, EFER, 0, 0),
+	MSR(STAR,		1, VENDOR, RWL, ANY, 0, 0),
+	MSR(LSTAR,		1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR(CSTAR,		1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR(SFMASK,		1, VENDOR, RWL, MASK, LOW_32, 0),
+	MSR(FS_BASE,		1, VENDOR, RW, CANONICAL, 0, 0),
+	MSR(GS_BASE,		1, VENDOR, RW, CANONICAL, 0, 0),
+	MSR(KERNEL_GS_BASE,	1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR_IF(tsc_aux, TSC_AUX, VENDOR, RWL, MASK, LOW_32, 0),
 };
 
 const struct mkvm_msr_rule *mkvm_msr_find(u32 index)
 {
-	unsigned int i;
+	const struct mkvm_msr_rule *rule = rules;
+	unsigned int nr;
 
-	for (i = 0; i < ARRAY_SIZE(rules) && rules[i].index <= index; i++)
-		if (index - rules[i].index < rules[i].count)
-			return &rules[i];
-	return NULL;
-}
-
-bool mkvm_msr_exists(u32 index, const struct mkvm_guest_cpu *cpu)
-{
-	switch (index) {
-	case MKVM_IA32_TSC_ADJUST:
-		return cpu->tsc_adjust;
-	case MKVM_IA32_TSC_DEADLINE:
-		return cpu->tsc_deadline;
-	case MKVM_IA32_XSS:
-		return cpu->xsaves;
-	case MKVM_IA32_TSC_AUX:
-		return cpu->tsc_aux;
-	default:
-		return mkvm_msr_find(index);
-	}
+	/* The rule is among the nr from here on, if there is one. */
+	for (nr = ARRAY_SIZE(rules); nr > 1; nr -= nr / 2)
+		if (rule[nr / 2].index <= index)
+			rule += nr / 2;
+	return index - rule->index < rule->count ? rule : NULL;
 }
 
 /* SDM vol. 3, section "MTRR Memory Types": UC, WC, WT, WP, WB. */
@@ -149,8 +137,8 @@ static bool mtrr_variable_valid(u32 index, u64 value, const struct mkvm_guest_cp
 	return !(value & 0xf00) && mtrr_type_valid(value & 0xff);
 }
 
-static bool check(const struct mkvm_msr_rule *rule, u32 index, u64 value,
-		  const struct mkvm_guest_cpu *cpu)
+bool mkvm_msr_valid(const struct mkvm_msr_rule *rule, u32 index, u64 value,
+		    const struct mkvm_guest_cpu *cpu)
 {
 	switch ((enum check)rule->check) {
 	case CHECK_ANY:
@@ -179,13 +167,6 @@ static bool check(const struct mkvm_msr_rule *rule, u32 index, u64 value,
 		return !(value & ~cpu->xss_allowed);
 	}
 	return false;
-}
-
-bool mkvm_msr_valid(u32 index, u64 value, const struct mkvm_guest_cpu *cpu)
-{
-	const struct mkvm_msr_rule *rule = mkvm_msr_find(index);
-
-	return rule && check(rule, index, value, cpu);
 }
 
 void mkvm_msr_reset(struct mkvm_msr_file *file)
@@ -219,7 +200,7 @@ u32 mkvm_msr_list(const struct mkvm_guest_cpu *cpu, u32 *out, u32 max)
 	u32 nr = 0;
 
 	for (i = 0; i < ARRAY_SIZE(rules); i++) {
-		if (!(rules[i].flags & MKVM_MSR_LISTED) || !mkvm_msr_exists(rules[i].index, cpu))
+		if (!(rules[i].flags & MKVM_MSR_LISTED) || !mkvm_msr_offered(&rules[i], cpu))
 			continue;
 		if (nr < max)
 			out[nr] = rules[i].index;

@@ -15,8 +15,7 @@
 
 enum mkvm_msr_home {
 	MKVM_MSR_STORED,	/* a plain value in struct mkvm_msr_file */
-	MKVM_MSR_IN_VMCS,	/* the field rule->field of the guest-state area */
-	MKVM_MSR_SWITCHED,	/* the CPU's own, swapped when the vCPU is loaded and put */
+	MKVM_MSR_VENDOR,	/* in the VMCS or VMCB, or switched with the guest */
 	MKVM_MSR_CONSTANT,	/* reads rule->reset; takes no other value */
 	MKVM_MSR_IGNORED,	/* reads rule->reset; writes have no effect */
 	MKVM_MSR_SPECIAL,	/* code of its own: TSC, TSC_ADJUST, APIC_BASE, EFER, ... */
@@ -32,15 +31,15 @@ struct mkvm_msr_rule {
 	u16 count;		/* consecutive MSRs with this rule */
 	u8 home;		/* enum mkvm_msr_home */
 	u8 flags;
-	u32 field;		/* the VMCS field, for MKVM_MSR_IN_VMCS */
 	u8 check;		/* how values are checked: private to msr.c */
 	u64 mask;		/* bits that may be set, for some checks */
 	u64 reset;
+	u8 feature;		/* offset of a bool in struct mkvm_guest_cpu; 0: always there */
 	const char *name;
 };
 
 /* One value per MSR with home MKVM_MSR_STORED. */
-#define MKVM_MSR_FILE_SIZE	72
+#define MKVM_MSR_FILE_SIZE	71
 struct mkvm_msr_file {
 	u64 value[MKVM_MSR_FILE_SIZE];
 };
@@ -54,14 +53,19 @@ const struct mkvm_msr_rule *mkvm_msr_find(u32 index);
  * Does this guest's CPUID give it the MSR? False is #GP for the guest; userspace
  * may restore MSRs before it sets CPUID.
  */
-bool mkvm_msr_exists(u32 index, const struct mkvm_guest_cpu *cpu);
+static inline bool mkvm_msr_offered(const struct mkvm_msr_rule *rule,
+				    const struct mkvm_guest_cpu *cpu)
+{
+	return !rule->feature || *((const bool *)cpu + rule->feature);
+}
 
 /*
- * May @value be written? Reserved bits, canonical addresses, memory types.
- * Says nothing of the guest's right to write: see the rule's flags, and
- * mkvm_msr_exists().
+ * May @value be written to @index, whose rule this is? Reserved bits, canonical
+ * addresses, memory types. Says nothing of the guest's right to write: see the
+ * rule's flags, and mkvm_msr_offered().
  */
-bool mkvm_msr_valid(u32 index, u64 value, const struct mkvm_guest_cpu *cpu);
+bool mkvm_msr_valid(const struct mkvm_msr_rule *rule, u32 index, u64 value,
+		    const struct mkvm_guest_cpu *cpu);
 
 /* Power-on values. */
 void mkvm_msr_reset(struct mkvm_msr_file *file);

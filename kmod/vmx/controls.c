@@ -138,13 +138,11 @@ void vmx_vmcs_init(struct mkvm_vcpu *v)
 	vmx_reset_guest_area(v);
 }
 
-/* Loaded. What the host-state area holds of this CPU. */
+/* Loaded. What belongs to this CPU: of the host-state area, and the MSRs beside it. */
 void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu)
 {
 	struct mkvm_host_area area;
 
-	if (vmx->host_cpu == cpu)
-		return;
 	mkvm_host_area(&area);
 	vmcs_write(VMCS_HOST_TR_BASE, area.tr_base);
 	vmcs_write(VMCS_HOST_GDTR_BASE, area.gdt_base);
@@ -153,6 +151,7 @@ void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu)
 	vmcs_write(VMCS_HOST_IA32_SYSENTER_CS, area.sysenter_cs);
 	vmcs_write(VMCS_HOST_IA32_SYSENTER_ESP, area.sysenter_esp);
 	vmcs_write(VMCS_HOST_IA32_SYSENTER_EIP, area.sysenter_eip);
+	vmx_read_host_msrs(vmx);
 	vmx->host_cpu = cpu;
 }
 

@@ -28,9 +28,11 @@ struct exit_rule {
 void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)
 {
 	u32 state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
-	bool cached = v->regs_avail & BIT(MKVM_RIP);
 
-	mkvm_write_rip(v, (cached ? v->regs[MKVM_RIP] : vmcs_read(VMCS_GUEST_RIP)) + len);
+	if (unlikely(v->regs_avail & BIT(MKVM_RIP)))
+		mkvm_write_rip(v, v->regs[MKVM_RIP] + len);
+	else
+		vmcs_write(VMCS_GUEST_RIP, vmcs_read(VMCS_GUEST_RIP) + len);
 	if (state & (MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS))
 		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
 			   state & ~(MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS));
@@ -398,7 +400,8 @@ int vmx_handle_exit(struct mkvm_vcpu *v)
 
 	if (unlikely(vmx->exit_reason & MKVM_EXIT_ENTRY_FAILURE))
 		return mkvm_defer(v, vmx_report_entry_failure);
-	vmx_event_delivered(v);
+	if (unlikely(vmx->injected != VMX_INJECTED_NOTHING))
+		vmx_event_delivered(v);
 	if (unlikely(reason >= ARRAY_SIZE(exit_rules)))
 		return unexpected_exit(v);
 	reason = array_index_nospec(reason, ARRAY_SIZE(exit_rules));

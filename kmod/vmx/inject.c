@@ -75,11 +75,8 @@ static void inject_one(struct mkvm_vcpu *v)
 	}
 }
 
-#define WINDOW_CONTROLS	(VMX_PROCBASED_INTERRUPT_WINDOW_EXITING |	\
-			 VMX_PROCBASED_NMI_WINDOW_EXITING)
-
 /*
- * Loaded, before each entry. What cannot go in now asks for its window, and so
+ * Loaded, before each entry that has_events. What cannot go in now asks for its window, and so
  * does a userspace that waits to give an interrupt.
  */
 void vmx_inject(struct mkvm_vcpu *v)
@@ -96,7 +93,7 @@ void vmx_inject(struct mkvm_vcpu *v)
 		windows |= VMX_PROCBASED_INTERRUPT_WINDOW_EXITING;
 	if (v->nmi_pending)
 		windows |= VMX_PROCBASED_NMI_WINDOW_EXITING;
-	vmx_set_procbased(vmx, windows, WINDOW_CONTROLS & ~windows);
+	vmx_set_procbased(vmx, windows, VMX_WINDOW_CONTROLS & ~windows);
 }
 
 /* After a VM exit: VM entry took the event. What was interrupted comes back by vmx_requeue. */

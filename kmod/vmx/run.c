@@ -49,6 +49,14 @@ static void flush_vpid(struct vmx_vcpu *vmx)
 	vmx_invvpid(VMX_INVALIDATE_SINGLE, vmx->vpid);
 }
 
+/* Something to inject or to wait for, or a window that nobody waits for any more. */
+static bool has_events(const struct mkvm_vcpu *v, const struct vmx_vcpu *vmx)
+{
+	return v->exception.valid | v->irq.valid | v->nmi_injected | !!v->nmi_pending |
+	       !!READ_ONCE(v->run->request_interrupt_window) |
+	       !!(vmx->procbased & VMX_WINDOW_CONTROLS);
+}
+
 /* What the hardware must hold for this entry: VMWRITEs only where a value changed. */
 static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 {
@@ -66,7 +74,8 @@ static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 		vmx->host_cr4 = cr4;
 	}
 	flush_vpid(vmx);
-	vmx_inject(v);
+	if (unlikely(has_events(v, vmx)))
+		vmx_inject(v);
 }
 
 static int vmx_run(struct mkvm_vcpu *v)
@@ -95,25 +104,27 @@ static void vmx_host_enter(struct mkvm_vcpu *v)
 		vmx->host_fs_base = vmx->host.fs_base;
 		vmcs_write(VMCS_HOST_FS_BASE, vmx->host_fs_base);
 	}
-	mkvm_switch_msrs_to_guest(v);
+	vmx_switch_msrs_to_guest(vmx);
 	mkvm_load_guest_drs(v);
 }
 
 static void vmx_host_leave(struct mkvm_vcpu *v)
 {
-	mkvm_switch_msrs_to_host(v);
-	mkvm_host_state_restore(&to_vmx(v)->host);
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	vmx_switch_msrs_to_host(vmx);
+	mkvm_host_state_restore(&vmx->host);
 	vmcs_counts_take(&v->stats);
 }
 
-static int vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
+static void vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
-	int ret = vmcs_load(&vmx->vmcs);
 
-	if (!ret)
+	if (unlikely(__this_cpu_read(vmcs_current) != &vmx->vmcs))
+		vmcs_load(&vmx->vmcs);
+	if (unlikely(vmx->host_cpu != cpu))
 		vmx_host_area_load(vmx, cpu);
-	return ret;
 }
 
 static void vmx_flush_tlb(struct mkvm_vcpu *v)

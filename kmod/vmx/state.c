@@ -3,8 +3,6 @@
  * The guest-state area of the VMCS: registers as the core reads and writes
  * them. SDM vol. 3, section "Guest-State Area". The VMCS is current throughout.
  */
-#include <asm/msr-index.h>
-
 #include "vmx/vmx.h"
 
 /*
@@ -181,36 +179,6 @@ void vmx_set_dtable(struct mkvm_vcpu *v, bool idt, const struct kvm_dtable *t)
 {
 	vmcs_write_raw(idt ? VMCS_GUEST_IDTR_BASE : VMCS_GUEST_GDTR_BASE, t->base);
 	vmcs_write_raw(idt ? VMCS_GUEST_IDTR_LIMIT : VMCS_GUEST_GDTR_LIMIT, t->limit);
-}
-
-/* 0: not an MSR of the VMCS. */
-static u32 msr_field(u32 index)
-{
-	switch (index) {
-	case MSR_FS_BASE:		return VMCS_GUEST_FS_BASE;
-	case MSR_GS_BASE:		return VMCS_GUEST_GS_BASE;
-	case MSR_IA32_SYSENTER_CS:	return VMCS_GUEST_IA32_SYSENTER_CS;
-	case MSR_IA32_SYSENTER_ESP:	return VMCS_GUEST_IA32_SYSENTER_ESP;
-	case MSR_IA32_SYSENTER_EIP:	return VMCS_GUEST_IA32_SYSENTER_EIP;
-	case MSR_IA32_CR_PAT:		return VMCS_GUEST_IA32_PAT;
-	case MSR_IA32_DEBUGCTLMSR:	return VMCS_GUEST_IA32_DEBUGCTL;
-	default:			return 0;
-	}
-}
-
-u64 vmx_get_msr(struct mkvm_vcpu *v, u32 index)
-{
-	u32 field = msr_field(index);
-
-	return WARN_ON_ONCE(!field) ? 0 : vmcs_read_raw(field);
-}
-
-void vmx_set_msr(struct mkvm_vcpu *v, u32 index, u64 value)
-{
-	u32 field = msr_field(index);
-
-	if (!WARN_ON_ONCE(!field))
-		vmcs_write_raw(field, value);
 }
 
 void vmx_set_tsc_offset(struct mkvm_vcpu *v, u64 offset)

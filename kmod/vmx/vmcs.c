@@ -8,12 +8,9 @@
 #include "vmx/cpu.h"
 #include "vmx/vmcs.h"
 
-struct vmcs_cpu {
-	struct list_head active;	/* struct vmx_vmcs; changed with interrupts off */
-	struct vmx_vmcs *current_vmcs;
-};
-
-static DEFINE_PER_CPU(struct vmcs_cpu, vmcs_cpu);
+DEFINE_PER_CPU(struct vmx_vmcs *, vmcs_current);
+/* struct vmx_vmcs; changed with interrupts off */
+static DEFINE_PER_CPU(struct list_head, vmcs_active);
 
 #ifdef MKVM_DEBUG
 DEFINE_PER_CPU(struct vmcs_counts, vmcs_counts);
@@ -35,57 +32,48 @@ faulted:
 	vmx_insn_faulted("VMCLEAR");
 }
 
-static int vmptrld(u64 pa)
+/* True: it failed. */
+static bool vmptrld(u64 pa)
 {
 	asm goto("1: vmptrld %[pa]\n\t"
 		 "jbe %l[failed]\n\t"
 		 _ASM_EXTABLE(1b, %l[faulted])
 		 : : [pa] "m" (pa) : "cc", "memory" : failed, faulted);
-	return 0;
+	return false;
 failed:
 	vmx_insn_failed("VMPTRLD", pa);
-	return -EIO;
+	return true;
 faulted:
 	vmx_insn_faulted("VMPTRLD");
-	return -EIO;
+	return true;
 }
+
+#define invalidate(insn, type, id) do {							\
+	struct {									\
+		u64 id, zero;								\
+	} desc = { id, 0 };								\
+											\
+	asm goto("1: " insn " %[desc], %[how]\n\t"					\
+		 "jbe %l[failed]\n\t"							\
+		 _ASM_EXTABLE(1b, %l[faulted])						\
+		 : : [desc] "m" (desc), [how] "r" ((unsigned long)(type)) : "cc", "memory"	\
+		 : failed, faulted);							\
+	return;										\
+failed:											\
+	vmx_insn_failed(insn, id);							\
+	return;										\
+faulted:										\
+	vmx_insn_faulted(insn);								\
+} while (0)
 
 void vmx_invept(enum vmx_invalidate_type type, u64 eptp)
 {
-	struct {
-		u64 eptp, zero;
-	} desc = { eptp, 0 };
-
-	asm goto("1: invept %[desc], %[type]\n\t"
-		 "jbe %l[failed]\n\t"
-		 _ASM_EXTABLE(1b, %l[faulted])
-		 : : [desc] "m" (desc), [type] "r" ((unsigned long)type) : "cc", "memory"
-		 : failed, faulted);
-	return;
-failed:
-	vmx_insn_failed("INVEPT", eptp);
-	return;
-faulted:
-	vmx_insn_faulted("INVEPT");
+	invalidate("INVEPT", type, eptp);
 }
 
 void vmx_invvpid(enum vmx_invalidate_type type, u16 vpid)
 {
-	struct {
-		u64 vpid, linear;
-	} desc = { vpid, 0 };
-
-	asm goto("1: invvpid %[desc], %[type]\n\t"
-		 "jbe %l[failed]\n\t"
-		 _ASM_EXTABLE(1b, %l[faulted])
-		 : : [desc] "m" (desc), [type] "r" ((unsigned long)type) : "cc", "memory"
-		 : failed, faulted);
-	return;
-failed:
-	vmx_insn_failed("INVVPID", vpid);
-	return;
-faulted:
-	vmx_insn_faulted("INVVPID");
+	invalidate("INVVPID", type, vpid);
 }
 
 /* ---- failures. SDM vol. 3, section "Conventions" of the VMX instruction reference ---- */
@@ -152,7 +140,7 @@ void vmcs_setup(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		INIT_LIST_HEAD(&per_cpu(vmcs_cpu, cpu).active);
+		INIT_LIST_HEAD(&per_cpu(vmcs_active, cpu));
 }
 
 int vmcs_alloc(struct vmx_vmcs *vmcs)
@@ -172,12 +160,10 @@ int vmcs_alloc(struct vmx_vmcs *vmcs)
  */
 static void deactivate(struct vmx_vmcs *vmcs)
 {
-	struct vmcs_cpu *here = this_cpu_ptr(&vmcs_cpu);
-
 	WARN_ON_ONCE(vmcs->cpu != smp_processor_id());
 	vmclear(vmcs->pa);
-	if (here->current_vmcs == vmcs)
-		here->current_vmcs = NULL;
+	if (__this_cpu_read(vmcs_current) == vmcs)
+		__this_cpu_write(vmcs_current, NULL);
 	list_del(&vmcs->node);
 	vmcs->launched = false;
 	smp_store_release(&vmcs->cpu, -1);	/* pairs with vmcs_clear */
@@ -217,7 +203,7 @@ void vmcs_clear_all_here(void)
 	struct vmx_vmcs *vmcs, *next;
 
 	/* In NMI context the list may be half changed: walk forward, leave it alone. */
-	list_for_each_entry_safe(vmcs, next, &this_cpu_ptr(&vmcs_cpu)->active, node)
+	list_for_each_entry_safe(vmcs, next, this_cpu_ptr(&vmcs_active), node)
 		if (mkvm_host_going_down())
 			vmclear(vmcs->pa);
 		else
@@ -225,40 +211,43 @@ void vmcs_clear_all_here(void)
 }
 
 /* Inactive to active: in the list first, so that a crash in between finds it. */
-static void activate(struct vmx_vmcs *vmcs, struct vmcs_cpu *here)
+static void activate(struct vmx_vmcs *vmcs)
 {
 	WARN_ON_ONCE(vmcs->cpu != -1 || vmcs->launched);
 	if (!vmcs->initialized)
 		vmclear(vmcs->pa);
 	vmcs->initialized = true;
-	list_add(&vmcs->node, &here->active);
+	list_add(&vmcs->node, this_cpu_ptr(&vmcs_active));
 	vmcs->cpu = smp_processor_id();
 }
 
-int vmcs_load(struct vmx_vmcs *vmcs)
+/*
+ * Without a current VMCS every access fails and is logged, and so does the VM
+ * entry, of which userspace is told: better than another guest's VMCS.
+ */
+static void load_failed(struct vmx_vmcs *vmcs)
 {
-	struct vmcs_cpu *here = this_cpu_ptr(&vmcs_cpu);
+	struct vmx_vmcs *other = __this_cpu_read(vmcs_current);
+
+	deactivate(vmcs);
+	if (other)
+		deactivate(other);
+}
+
+void vmcs_load(struct vmx_vmcs *vmcs)
+{
 	int cpu = smp_processor_id();
 	unsigned long flags;
-	int ret;
 
-	if (!mkvm_host_cpu_on())
-		return -EAGAIN;
-	if (here->current_vmcs == vmcs) {
-		WARN_ON_ONCE(vmcs->cpu != cpu);
-		return 0;
-	}
 	if (vmcs->cpu != cpu)
 		vmcs_clear(vmcs);
 
 	local_irq_save(flags);
 	if (vmcs->cpu != cpu)
-		activate(vmcs, here);
-	ret = vmptrld(vmcs->pa);
-	if (ret)
-		deactivate(vmcs);
+		activate(vmcs);
+	if (vmptrld(vmcs->pa))
+		load_failed(vmcs);
 	else
-		here->current_vmcs = vmcs;
+		__this_cpu_write(vmcs_current, vmcs);
 	local_irq_restore(flags);
-	return ret;
 }

@@ -41,11 +41,14 @@ int vmcs_alloc(struct vmx_vmcs *vmcs);
 /* Clears it wherever it is active. Sleeps not, but needs interrupts on. */
 void vmcs_free(struct vmx_vmcs *vmcs);
 
+/* The current VMCS of each CPU, or NULL. */
+DECLARE_PER_CPU(struct vmx_vmcs *, vmcs_current);
+
 /*
- * Make the VMCS current on this CPU. Preemption off, interrupts on. -EAGAIN:
- * VMX is off on this CPU. -EIO: VMPTRLD failed, the log says how.
+ * Make the VMCS current on this CPU, where VMX is on. Preemption off, interrupts
+ * on. Where VMPTRLD fails, no VMCS is current and the log says how.
  */
-int vmcs_load(struct vmx_vmcs *vmcs);
+void vmcs_load(struct vmx_vmcs *vmcs);
 
 /* Make it inactive and clear, from any CPU; the same contexts as vmcs_load. */
 void vmcs_clear(struct vmx_vmcs *vmcs);

@@ -16,6 +16,10 @@
 enum vmx_injected { VMX_INJECTED_NOTHING, VMX_INJECTED_EXCEPTION, VMX_INJECTED_NMI,
 		    VMX_INJECTED_IRQ };
 
+/* MSRs that neither VM entry nor VM exit switches: msr.c does. */
+enum vmx_switched_msr { VMX_SWITCHED_STAR, VMX_SWITCHED_LSTAR, VMX_SWITCHED_SFMASK,
+			VMX_SWITCHED_TSC_AUX, VMX_SWITCHED_KERNEL_GS, VMX_NR_SWITCHED_MSRS };
+
 /* All members: vcpu->lock, and preemption off where the VMCS must agree. */
 struct vmx_vcpu {
 	struct vmx_vmcs vmcs;
@@ -31,6 +35,11 @@ struct vmx_vcpu {
 	unsigned long host_cr4;
 	unsigned long host_fs_base;
 	int host_cpu;			/* whose TR, GDT, GS base ... are in the host-state area */
+
+	bool msrs_switched;		/* the CPU holds guest_msr[] */
+	u64 host_msr[VMX_NR_SWITCHED_MSRS];	/* of host_cpu: what host_leave puts back */
+	u64 guest_msr[VMX_NR_SWITCHED_MSRS];	/* current outside host_enter..host_leave */
+	u64 cstar;
 
 	struct mkvm_host_state host;	/* of the thread, from host_enter to host_leave */
 };
@@ -74,8 +83,6 @@ void vmx_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment 
 void vmx_set_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, const struct kvm_segment *s);
 void vmx_get_dtable(struct mkvm_vcpu *v, bool idt, struct kvm_dtable *t);
 void vmx_set_dtable(struct mkvm_vcpu *v, bool idt, const struct kvm_dtable *t);
-u64 vmx_get_msr(struct mkvm_vcpu *v, u32 index);
-void vmx_set_msr(struct mkvm_vcpu *v, u32 index, u64 value);
 void vmx_set_tsc_offset(struct mkvm_vcpu *v, u64 offset);
 u8 vmx_get_shadow(struct mkvm_vcpu *v);
 void vmx_set_shadow(struct mkvm_vcpu *v, u8 shadow);
@@ -83,7 +90,16 @@ bool vmx_nmi_blocked(struct mkvm_vcpu *v);
 void vmx_set_nmi_blocked(struct mkvm_vcpu *v, bool blocked);
 void vmx_load_pdptrs(struct mkvm_vcpu *v, const u64 pdpte[4]);
 
+/* msr.c; the switches with interrupts off */
+u64 vmx_get_msr(struct mkvm_vcpu *v, u32 index);
+void vmx_set_msr(struct mkvm_vcpu *v, u32 index, u64 value);
+void vmx_read_host_msrs(struct vmx_vcpu *vmx);
+void vmx_switch_msrs_to_guest(struct vmx_vcpu *vmx);
+void vmx_switch_msrs_to_host(struct vmx_vcpu *vmx);
+
 /* inject.c */
+#define VMX_WINDOW_CONTROLS	(VMX_PROCBASED_INTERRUPT_WINDOW_EXITING |	\
+				 VMX_PROCBASED_NMI_WINDOW_EXITING)
 void vmx_inject(struct mkvm_vcpu *v);
 void vmx_requeue(struct mkvm_vcpu *v);
 void vmx_event_delivered(struct mkvm_vcpu *v);

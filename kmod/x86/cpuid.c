@@ -82,22 +82,13 @@ int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr
 	return 0;
 }
 
-/* Few leaves follow the guest's registers; for the others they are not read. */
-static bool leaf_follows_state(u32 leaf)
-{
-	return leaf == 1 || leaf == 7 || leaf == 0xd;
-}
-
 void mkvm_cpuid(struct mkvm_vcpu *v)
 {
+	struct mkvm_cpuid_state state = { .xcr0 = v->xcr0, .apic_base = v->apic_base };
 	u32 leaf = v->regs[MKVM_RAX], regs[4];
-	struct mkvm_cpuid_state state = {};
 
-	if (leaf_follows_state(leaf)) {
+	if (mkvm_cpuid_follows_cr4(leaf))
 		state.cr4 = mkvm_vendor->get_cr4(v);
-		state.xcr0 = v->xcr0;
-		state.apic_base = v->apic_base;
-	}
 	mkvm_cpuid_execute(v->cpuid, v->nr_cpuid, leaf, v->regs[MKVM_RCX], &state, regs);
 	v->regs[MKVM_RAX] = regs[MKVM_EAX];
 	v->regs[MKVM_RBX] = regs[MKVM_EBX];

@@ -4,101 +4,12 @@
  * lives. Which MSRs exist and what they may hold is pure/msr.c. The vCPU is
  * loaded throughout.
  */
-#include <linux/smp.h>
 #include <asm/msr-index.h>
 #include <asm/tsc.h>
 
 #include "x86/x86.h"
 #include "host/compat.h"
 #include "pure/sregs.h"
-
-/* ---- MSRs that the hardware leaves to us to switch ---- */
-
-static const u32 switched_index[MKVM_NR_SWITCHED_MSRS] = {
-	[MKVM_SWITCHED_STAR]		= MSR_STAR,
-	[MKVM_SWITCHED_LSTAR]		= MSR_LSTAR,
-	[MKVM_SWITCHED_SFMASK]		= MSR_SYSCALL_MASK,
-	[MKVM_SWITCHED_TSC_AUX]		= MSR_TSC_AUX,
-	[MKVM_SWITCHED_KERNEL_GS]	= MSR_KERNEL_GS_BASE,
-};
-
-static bool have_tsc_aux(void)
-{
-	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
-}
-
-/* The kernel never changes these on a CPU; KERNEL_GS_BASE is the thread's. */
-void mkvm_read_host_msrs(struct mkvm_vcpu *v)
-{
-	rdmsrq(MSR_STAR, v->host_msr[MKVM_SWITCHED_STAR]);
-	rdmsrq(MSR_LSTAR, v->host_msr[MKVM_SWITCHED_LSTAR]);
-	rdmsrq(MSR_SYSCALL_MASK, v->host_msr[MKVM_SWITCHED_SFMASK]);
-	if (have_tsc_aux())
-		rdmsrq(MSR_TSC_AUX, v->host_msr[MKVM_SWITCHED_TSC_AUX]);
-}
-
-static void switch_msr(struct mkvm_vcpu *v, unsigned int i, const u64 *from, const u64 *to)
-{
-	if (from[i] != to[i])
-		wrmsrq(switched_index[i], to[i]);
-}
-
-/* WRMSR is dear on hardware: only what differs is written. */
-void mkvm_switch_msrs_to_guest(struct mkvm_vcpu *v)
-{
-	unsigned int i;
-
-	rdmsrq(MSR_KERNEL_GS_BASE, v->host_msr[MKVM_SWITCHED_KERNEL_GS]);
-	for (i = 0; i < MKVM_NR_SWITCHED_MSRS; i++)
-		switch_msr(v, i, v->host_msr, v->guest_msr);
-	v->msrs_switched = true;
-}
-
-void mkvm_switch_msrs_to_host(struct mkvm_vcpu *v)
-{
-	unsigned int i;
-
-	v->msrs_switched = false;
-	/* The guest writes this one without a VM exit. */
-	rdmsrq(MSR_KERNEL_GS_BASE, v->guest_msr[MKVM_SWITCHED_KERNEL_GS]);
-	for (i = 0; i < MKVM_NR_SWITCHED_MSRS; i++)
-		switch_msr(v, i, v->guest_msr, v->host_msr);
-}
-
-/* MKVM_NR_SWITCHED_MSRS: not one of them (CSTAR: Intel CPUs never use it). */
-static unsigned int find_switched(u32 index)
-{
-	unsigned int i;
-
-	for (i = 0; i < MKVM_NR_SWITCHED_MSRS; i++)
-		if (switched_index[i] == index)
-			break;
-	return i;
-}
-
-static u64 get_switched(struct mkvm_vcpu *v, u32 index)
-{
-	unsigned int i = find_switched(index);
-
-	if (i == MKVM_NR_SWITCHED_MSRS)
-		return v->cstar;
-	if (v->msrs_switched && i == MKVM_SWITCHED_KERNEL_GS)
-		rdmsrq(MSR_KERNEL_GS_BASE, v->guest_msr[i]);
-	return v->guest_msr[i];
-}
-
-static void set_switched(struct mkvm_vcpu *v, u32 index, u64 value)
-{
-	unsigned int i = find_switched(index);
-
-	if (i == MKVM_NR_SWITCHED_MSRS) {
-		v->cstar = value;
-		return;
-	}
-	v->guest_msr[i] = value;
-	if (v->msrs_switched)
-		wrmsrq(index, value);
-}
 
 /* ---- MSRs with a meaning ---- */
 
@@ -173,12 +84,10 @@ static const struct mkvm_msr_rule *find_rule(struct mkvm_vcpu *v, u32 index, u8 
 {
 	const struct mkvm_msr_rule *rule = mkvm_msr_find(index);
 
-	if (!rule || (by == MKVM_MSR_BY_GUEST && !(rule->flags & right)))
-		return NULL;
 	/* Userspace restores MSRs before it sets CPUID. */
-	if (by == MKVM_MSR_BY_GUEST && !mkvm_msr_exists(index, &v->guest_cpu))
-		return NULL;
-	return rule;
+	if (!rule || by == MKVM_MSR_BY_USER)
+		return rule;
+	return rule->flags & right && mkvm_msr_offered(rule, &v->guest_cpu) ? rule : NULL;
 }
 
 int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by)
@@ -191,11 +100,8 @@ int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by
 	case MKVM_MSR_STORED:
 		*value = *mkvm_msr_stored(&v->msrs, index);
 		break;
-	case MKVM_MSR_IN_VMCS:
+	case MKVM_MSR_VENDOR:
 		*value = mkvm_vendor->get_msr(v, index);
-		break;
-	case MKVM_MSR_SWITCHED:
-		*value = get_switched(v, index);
 		break;
 	case MKVM_MSR_CONSTANT:
 	case MKVM_MSR_IGNORED:
@@ -211,17 +117,14 @@ int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
 {
 	const struct mkvm_msr_rule *rule = find_rule(v, index, MKVM_MSR_GUEST_WRITE, by);
 
-	if (!rule || !mkvm_msr_valid(index, value, &v->guest_cpu))
+	if (!rule || !mkvm_msr_valid(rule, index, value, &v->guest_cpu))
 		return 1;
 	switch (rule->home) {
 	case MKVM_MSR_STORED:
 		*mkvm_msr_stored(&v->msrs, index) = value;
 		return 0;
-	case MKVM_MSR_IN_VMCS:
+	case MKVM_MSR_VENDOR:
 		mkvm_vendor->set_msr(v, index, value);
-		return 0;
-	case MKVM_MSR_SWITCHED:
-		set_switched(v, index, value);
 		return 0;
 	case MKVM_MSR_SPECIAL:
 		return set_special(v, index, value, by);

@@ -68,11 +68,6 @@ enum mkvm_msr_by { MKVM_MSR_BY_GUEST, MKVM_MSR_BY_USER };
 /* 0, or 1 where the guest gets #GP and userspace a short count. */
 int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by);
 int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by);
-/* The host's values, read once for each CPU that a vCPU comes to. */
-void mkvm_read_host_msrs(struct mkvm_vcpu *v);
-/* Interrupts off, between host_enter and host_leave. */
-void mkvm_switch_msrs_to_guest(struct mkvm_vcpu *v);
-void mkvm_switch_msrs_to_host(struct mkvm_vcpu *v);
 
 /* ---- cr.c ---- */
 

@@ -8,8 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "vmcs_fields.h"
-
 namespace {
 
 constexpr uint64_t kNotCanonical = 0x0000800000000000;
@@ -25,7 +23,8 @@ mkvm_guest_cpu full_cpu() {
 
 bool valid(uint32_t index, uint64_t value) {
   const mkvm_guest_cpu cpu = full_cpu();
-  return mkvm_msr_valid(index, value, &cpu);
+  const mkvm_msr_rule* rule = mkvm_msr_find(index);
+  return rule && mkvm_msr_valid(rule, index, value, &cpu);
 }
 
 struct Value {
@@ -123,15 +122,34 @@ TEST(Msr, ResetValuesAreValid) {
   }
 }
 
-TEST(Msr, VmcsMsrsNameGuestStateFields) {
-  for (uint32_t index : {MKVM_IA32_SYSENTER_CS, MKVM_IA32_SYSENTER_ESP, MKVM_IA32_SYSENTER_EIP,
-                         MKVM_IA32_DEBUGCTL, MKVM_IA32_PAT, MKVM_IA32_FS_BASE, MKVM_IA32_GS_BASE}) {
+TEST(Msr, TheHardwareHoldsWhatItSwitches) {
+  for (uint32_t index :
+       {MKVM_IA32_SYSENTER_CS, MKVM_IA32_SYSENTER_ESP, MKVM_IA32_SYSENTER_EIP, MKVM_IA32_DEBUGCTL,
+        MKVM_IA32_PAT, MKVM_IA32_FS_BASE, MKVM_IA32_GS_BASE, MKVM_IA32_KERNEL_GS_BASE,
+        MKVM_IA32_STAR, MKVM_IA32_LSTAR, MKVM_IA32_CSTAR, MKVM_IA32_SFMASK, MKVM_IA32_TSC_AUX}) {
     const mkvm_msr_rule* rule = mkvm_msr_find(index);
     ASSERT_NE(rule, nullptr);
-    EXPECT_EQ(rule->home, MKVM_MSR_IN_VMCS) << rule->name;
-    ASSERT_NE(mkvm_vmcs_field_find(rule->field), nullptr) << rule->name;
-    EXPECT_EQ(mkvm_vmcs_field_find(rule->field)->area, MKVM_VMCS_GUEST);
+    EXPECT_EQ(rule->home, MKVM_MSR_VENDOR) << rule->name;
   }
+}
+
+// The rules are found by halving: each is, at its first and its last index, and its neighbours are
+// not it.
+TEST(Msr, EveryRuleIsFound) {
+  std::set<const mkvm_msr_rule*> seen;
+  for (uint64_t base : {0ull, 0xc0000000ull})
+    for (uint64_t i = base; i < base + 0x2000; ++i) {
+      const mkvm_msr_rule* rule = mkvm_msr_find(i);
+      if (!rule) continue;
+      EXPECT_GE(i, rule->index);
+      EXPECT_LT(i - rule->index, rule->count);
+      seen.insert(rule);
+    }
+  ASSERT_FALSE(seen.empty());
+  // One array without a gap: nothing in it is out of order and so never found.
+  EXPECT_EQ(*seen.rbegin() - *seen.begin() + 1, static_cast<ptrdiff_t>(seen.size()));
+  EXPECT_EQ((*seen.begin())->index, uint32_t{MKVM_IA32_TSC});
+  EXPECT_EQ((*seen.rbegin())->index, uint32_t{MKVM_IA32_TSC_AUX});
 }
 
 TEST(Msr, GuestRights) {
@@ -141,17 +159,16 @@ TEST(Msr, GuestRights) {
   EXPECT_TRUE(mkvm_msr_find(MKVM_IA32_LSTAR)->flags & MKVM_MSR_GUEST_WRITE);
 }
 
-TEST(Msr, ExistenceFollowsCpuid) {
+TEST(Msr, WhatIsOfferedFollowsCpuid) {
   mkvm_guest_cpu cpu = full_cpu();
   for (uint32_t index :
        {MKVM_IA32_TSC_AUX, MKVM_IA32_TSC_ADJUST, MKVM_IA32_TSC_DEADLINE, MKVM_IA32_XSS})
-    EXPECT_TRUE(mkvm_msr_exists(index, &cpu));
+    EXPECT_TRUE(mkvm_msr_offered(mkvm_msr_find(index), &cpu));
   cpu.tsc_aux = cpu.tsc_adjust = cpu.tsc_deadline = cpu.xsaves = false;
   for (uint32_t index :
        {MKVM_IA32_TSC_AUX, MKVM_IA32_TSC_ADJUST, MKVM_IA32_TSC_DEADLINE, MKVM_IA32_XSS})
-    EXPECT_FALSE(mkvm_msr_exists(index, &cpu));
-  EXPECT_TRUE(mkvm_msr_exists(MKVM_IA32_TSC, &cpu));
-  EXPECT_FALSE(mkvm_msr_exists(0x480, &cpu));
+    EXPECT_FALSE(mkvm_msr_offered(mkvm_msr_find(index), &cpu));
+  EXPECT_TRUE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_TSC), &cpu));
 }
 
 TEST(MsrList, HoldsWhatClientsSaveAndNothingThatIsMissing) {
