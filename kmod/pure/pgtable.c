@@ -29,6 +29,31 @@ const struct mkvm_pgtable_format mkvm_pgtable_ept = {
 	.table		= EPT_READ | EPT_WRITE | EPT_EXEC | EPT_ACCESSED,
 };
 
+#define NPT_PRESENT	BIT_ULL(0)
+#define NPT_WRITE	BIT_ULL(1)
+#define NPT_USER	BIT_ULL(2)
+#define NPT_ACCESSED	BIT_ULL(5)
+#define NPT_DIRTY	BIT_ULL(6)
+#define NPT_LARGE	BIT_ULL(7)
+#define NPT_NO_EXEC	BIT_ULL(63)
+
+/*
+ * APM vol. 2, section "Nested Paging": the format of long mode's own tables;
+ * every access of the guest counts as a user's. PAT index 0 is write-back in
+ * Linux's PAT, and the guest's types cannot make that cached memory incoherent.
+ */
+const struct mkvm_pgtable_format mkvm_pgtable_npt = {
+	.levels		= 4,
+	.max_leaf	= 2,
+	.present	= NPT_PRESENT,
+	.read		= NPT_PRESENT,
+	.write		= NPT_WRITE,
+	.no_exec	= NPT_NO_EXEC,
+	.large		= NPT_LARGE,
+	.leaf		= NPT_USER | NPT_ACCESSED | NPT_DIRTY,
+	.table		= NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED,
+};
+
 u64 mkvm_pgtable_make_leaf(const struct mkvm_pgtable_format *f, u64 pa,
 			   unsigned int level, u32 access)
 {

@@ -3,7 +3,8 @@
  * The second-stage page table's format as data: the walk, the fault path and
  * the zap in mmu.c are written once, over this. Four tables of 512 entries of
  * 8 bytes; level 1 maps 4 KiB, level 2 2 MiB, level 3 1 GiB, level 4 is the
- * root. SDM vol. 3, section "EPT Translation Mechanism".
+ * root. SDM vol. 3, section "EPT Translation Mechanism"; APM vol. 2, section
+ * "Nested Paging".
  */
 #ifndef MKVM_PURE_PGTABLE_H
 #define MKVM_PURE_PGTABLE_H
@@ -29,7 +30,8 @@ struct mkvm_pgtable_format {
 
 MKVM_PURE_BEGIN
 
-extern const struct mkvm_pgtable_format mkvm_pgtable_ept;
+extern const struct mkvm_pgtable_format mkvm_pgtable_ept;	/* VT-x */
+extern const struct mkvm_pgtable_format mkvm_pgtable_npt;	/* AMD-V */
 
 /* A leaf at @level for @access; MKVM_ACCESS_READ is always granted. */
 u64 mkvm_pgtable_make_leaf(const struct mkvm_pgtable_format *f, u64 pa,
