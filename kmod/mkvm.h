@@ -157,6 +157,10 @@ struct mkvm_event {
 	u32 insn_len;		/* of INT n, INT3, INTO: re-injection pushes RIP + this */
 };
 
+/* Which of them the next or last VM entry delivers. */
+enum mkvm_injected { MKVM_INJECTED_NOTHING, MKVM_INJECTED_EXCEPTION, MKVM_INJECTED_NMI,
+		     MKVM_INJECTED_IRQ };
+
 struct mkvm_fpu;		/* x86/fpu.c */
 
 struct mkvm_vcpu {
@@ -179,6 +183,8 @@ struct mkvm_vcpu {
 	struct mkvm_event irq;		/* [v] KVM_INTERRUPT, or interrupted in its delivery */
 	bool nmi_injected;		/* [v] NMI interrupted in its delivery */
 	u32 nmi_pending;		/* [v] 0..2, waits until NMIs are not blocked */
+	enum mkvm_injected injected;	/* [v] */
+	bool windows;			/* [v] a VM exit was asked for when one can go in */
 	bool shutdown;			/* [v] triple fault: KVM_EXIT_SHUTDOWN is due */
 
 	/* What the last exit left to do. */
