@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The decoder of MOV and its relatives. */
 #include "insn.h"
-
-/* Prefixes, as far as they matter to a MOV. */
-struct prefixes {
-	bool operand_size, address_size;
-	u8 seg;			/* MKVM_INSN_NO_REG: no override */
-	u8 rex;
-};
-
-#define REX_W	MKVM_BIT(3)
-#define REX_R	MKVM_BIT(2)
-#define REX_X	MKVM_BIT(1)
-#define REX_B	MKVM_BIT(0)
+#include "prefix.h"
 
 enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
 enum { REG_BX = 3, REG_SP = 4, REG_BP = 5, REG_SI = 6, REG_DI = 7 };
@@ -22,7 +11,7 @@ struct decoder {
 	u32 len, pos;
 	bool truncated;		/* ran out of bytes: all that was read since is 0 */
 	enum mkvm_insn_mode mode;
-	struct prefixes prefix;
+	struct mkvm_prefixes prefix;
 	u8 modrm;
 	struct mkvm_insn *insn;
 };
@@ -50,52 +39,16 @@ static s64 take_signed(struct decoder *d, unsigned int size)
 
 /* ---- prefixes ---- */
 
-static bool is_prefix(struct prefixes *p, enum mkvm_insn_mode mode, u8 byte)
-{
-	switch (byte) {
-	case 0x66:
-		p->operand_size = true;
-		return true;
-	case 0x67:
-		p->address_size = true;
-		return true;
-	case 0x26: case 0x2e: case 0x36: case 0x3e:
-		if (mode != MKVM_INSN_64)	/* there only FS and GS have a base */
-			p->seg = byte >> 3 & 3;
-		return true;
-	case 0x64: case 0x65:
-		p->seg = byte - 0x64 + SEG_FS;
-		return true;
-	case 0xf2: case 0xf3:		/* nothing to repeat */
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Returns the first opcode byte. A REX prefix counts only right before it. */
+/* Returns the first opcode byte. */
 static u8 take_prefixes(struct decoder *d)
 {
-	struct prefixes *p = &d->prefix;
-	u8 byte;
-
-	p->seg = MKVM_INSN_NO_REG;
-	for (;;) {
-		byte = (u8)take(d, 1);
-		if (d->truncated)
-			return 0;
-		if (is_prefix(p, d->mode, byte))
-			p->rex = 0;
-		else if (d->mode == MKVM_INSN_64 && (byte & 0xf0) == 0x40)
-			p->rex = byte;
-		else
-			return byte;
-	}
+	d->pos = mkvm_prefixes_take(d->bytes, d->len, d->mode, &d->prefix);
+	return (u8)take(d, 1);
 }
 
 static u8 operand_size(const struct decoder *d)
 {
-	if (d->prefix.rex & REX_W)
+	if (d->prefix.rex & MKVM_REX_W)
 		return 8;
 	return (d->mode == MKVM_INSN_16) != d->prefix.operand_size ? 2 : 4;
 }
@@ -139,12 +92,12 @@ static void take_sib(struct decoder *d, u8 mod)
 {
 	struct mkvm_insn *insn = d->insn;
 	u8 sib = (u8)take(d, 1);
-	u8 index = (sib >> 3 & 7) | (d->prefix.rex & REX_X ? 8 : 0);
+	u8 index = (sib >> 3 & 7) | (d->prefix.rex & MKVM_REX_X ? 8 : 0);
 
 	insn->scale = sib >> 6;
 	if (index != REG_SP)
 		insn->index = index;
-	insn->base = (sib & 7) | (d->prefix.rex & REX_B ? 8 : 0);
+	insn->base = (sib & 7) | (d->prefix.rex & MKVM_REX_B ? 8 : 0);
 	if ((sib & 7) == REG_BP && mod == 0) {
 		insn->base = MKVM_INSN_NO_REG;
 		insn->disp = take_signed(d, 4);
@@ -162,7 +115,7 @@ static void take_memory(struct decoder *d)
 		insn->rip_relative = d->mode == MKVM_INSN_64;
 		insn->disp = take_signed(d, 4);
 	} else {
-		insn->base = rm | (d->prefix.rex & REX_B ? 8 : 0);
+		insn->base = rm | (d->prefix.rex & MKVM_REX_B ? 8 : 0);
 	}
 	if (mod)
 		insn->disp = take_signed(d, mod == 1 ? 1 : 4);
@@ -193,7 +146,7 @@ static bool take_modrm(struct decoder *d, u8 mem_size, u8 reg_size)
 	if (d->modrm >> 6 == 3)
 		return false;
 	d->insn->mem_size = mem_size;
-	set_reg(d, (d->modrm >> 3 & 7) | (d->prefix.rex & REX_R ? 8 : 0), reg_size);
+	set_reg(d, (d->modrm >> 3 & 7) | (d->prefix.rex & MKVM_REX_R ? 8 : 0), reg_size);
 	if (d->insn->addr_size == 2)
 		take_memory16(d);
 	else
@@ -244,6 +197,8 @@ static bool take_insn(struct decoder *d)
 	u8 opcode = take_prefixes(d);
 	u8 size;
 
+	if (d->prefix.lock)		/* #UD: no MOV takes it */
+		return false;
 	d->insn->addr_size = address_size(d);
 	size = opcode & 1 ? operand_size(d) : 1;
 	switch (opcode) {
