@@ -539,10 +539,10 @@ static int get_vmcs(struct mkvm_vcpu *v, struct mkvm_vmcs_dump __user *user)
 	int ret;
 	u32 room;
 
-	if (!mkvm_vendor->dump_vmcs)
-		return -EOPNOTSUPP;
 	if (get_user(room, &user->nr))
 		return -EFAULT;
+	if (!mkvm_vendor->dump_vmcs)
+		return -EOPNOTSUPP;
 	dump = kzalloc(struct_size(dump, fields, MKVM_VMCS_MAX_FIELDS), GFP_KERNEL_ACCOUNT);
 	if (!dump)
 		return -ENOMEM;

@@ -14,6 +14,8 @@
  * Requirements are written as "what is missing" into a buffer, so that the one
  * line in the log names everything.
  */
+struct mkvm_vmcb_dump;
+
 struct mkvm_vendor {
 	const char *name;			/* "VT-x" or "AMD-V" */
 	const struct mkvm_pgtable_format *pgtable;	/* EPT or NPT */
@@ -89,7 +91,7 @@ struct mkvm_vendor {
 	u64 (*get_msr)(struct mkvm_vcpu *v, u32 index);
 	void (*set_msr)(struct mkvm_vcpu *v, u32 index, u64 value);
 	void (*set_tsc_offset)(struct mkvm_vcpu *v, u64 offset);
-	/* Have the next VM entry deliver it. x86/inject.c chooses; valid and interrupted do not count. */
+	/* Have the next VM entry deliver it; x86/inject.c chooses. */
 	void (*inject)(struct mkvm_vcpu *v, const struct mkvm_event *e);
 	bool (*irq_allowed)(struct mkvm_vcpu *v);	/* could the guest take one now? */
 	bool (*nmi_allowed)(struct mkvm_vcpu *v);
@@ -104,11 +106,13 @@ struct mkvm_vendor {
 
 	/* ---- inspection: loaded; may be NULL where a vendor has none ---- */
 
+	int (*dump_vmcb)(struct mkvm_vcpu *v, struct mkvm_vmcb_dump *dump);
 	int (*dump_vmcs)(struct mkvm_vcpu *v, struct mkvm_vmx_caps *caps,
 			 struct mkvm_vmcs_field *fields, u32 max);
 };
 
 extern const struct mkvm_vendor mkvm_vmx;
+extern const struct mkvm_vendor mkvm_svm;
 extern const struct mkvm_vendor *mkvm_vendor;	/* chosen in main.c */
 
 #endif /* MKVM_VENDOR_H */

@@ -51,6 +51,12 @@ void mkvm_host_vmx_put(void);
 /* VMXON and VMXOFF are ours to execute, not the kernel's. */
 bool mkvm_host_vmx_is_ours(void);
 
+/* ---- svme.c: EFER.SVME; the same as for CR4.VMXE, but there is no VMXON ---- */
+
+int mkvm_host_svm_setup(void);
+int mkvm_host_svm_get(void);
+void mkvm_host_svm_put(void);
+
 /* ---- work.c ---- */
 
 /* Reschedule, task work, rseq: 0, or -EINTR when a signal waits. May sleep. */

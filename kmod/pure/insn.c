@@ -53,13 +53,6 @@ static u8 operand_size(const struct decoder *d)
 	return (d->mode == MKVM_INSN_16) != d->prefix.operand_size ? 2 : 4;
 }
 
-static u8 address_size(const struct decoder *d)
-{
-	if (d->mode == MKVM_INSN_64)
-		return d->prefix.address_size ? 4 : 8;
-	return (d->mode == MKVM_INSN_16) != d->prefix.address_size ? 2 : 4;
-}
-
 static void set_seg(struct decoder *d, u8 by_default)
 {
 	d->insn->seg = d->prefix.seg == MKVM_INSN_NO_REG ? by_default : d->prefix.seg;
@@ -199,7 +192,7 @@ static bool take_insn(struct decoder *d)
 
 	if (d->prefix.lock)		/* #UD: no MOV takes it */
 		return false;
-	d->insn->addr_size = address_size(d);
+	d->insn->addr_size = mkvm_address_size(&d->prefix, d->mode);
 	size = opcode & 1 ? operand_size(d) : 1;
 	switch (opcode) {
 	case 0x88: case 0x89:
