@@ -227,7 +227,7 @@ struct mkvm_vcpu {
 	u64 cr8;			/* [v] TPR bits 7:4 */
 	u64 apic_base;			/* [v] */
 	u64 xcr0;			/* [v] the guest's */
-	bool xcr0_loaded;		/* [v] the CPU's XCR0 is the guest's */
+	bool in_loop;			/* [v] the CPU holds the guest's XCR0, MSRs, DR0-DR3 */
 	u64 dr[4], dr6, dr7;		/* [v] */
 	struct mkvm_msr_file msrs;	/* [v] MSRs that are only values */
 	u64 tsc_offset;			/* [v] guest TSC = host TSC + this */

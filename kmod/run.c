@@ -78,7 +78,9 @@ static int run_loop(struct mkvm_vcpu *v)
 	mkvm_host_note_guest();
 	mkvm_vendor->host_enter(v);
 	mkvm_xcr0_load(v);
+	v->in_loop = true;
 	next = mkvm_vendor->run(v);
+	v->in_loop = false;
 	mkvm_xcr0_put(v);
 	mkvm_vendor->host_leave(v);
 	/* What interrupted the guest is taken here, and counted as its time. */

@@ -76,7 +76,7 @@
 #define MKVM_SVM_NPF_WRITE		BIT_ULL(1)
 #define MKVM_SVM_NPF_RESERVED		BIT_ULL(3)
 #define MKVM_SVM_NPF_FETCH		BIT_ULL(4)
-#define MKVM_SVM_NPF_FINAL		BIT_ULL(32)	/* the translated address, not the guest's walk */
+#define MKVM_SVM_NPF_FINAL		BIT_ULL(32)	/* not of the walk of the guest's tables */
 
 /* With decode assists, EXITINFO1 of MOV CR and MOV DR names the general register. */
 #define MKVM_SVM_MOV_CR_IS_MOV		BIT_ULL(63)	/* MOV CR only: not CLTS, LMSW, SMSW */

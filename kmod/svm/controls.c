@@ -28,7 +28,7 @@ static void msr_let_through(u32 msr, bool write)
 		__clear_bit(bit + 1, msr_permissions);
 }
 
-/* Let through only what VMRUN, VMLOAD and VMSAVE switch, and the TSC, whose reads the CPU offsets. */
+/* Let through only what VMRUN, VMLOAD, VMSAVE switch, and the TSC, whose reads are offset. */
 int svm_controls_setup(void)
 {
 	static const u32 switched[] = {

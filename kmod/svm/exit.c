@@ -188,7 +188,7 @@ static int write_cr8(struct mkvm_vcpu *v, u64 value)
 	return next;
 }
 
-/* CLTS and LMSW write CR0 as well; LMSW sets PE, never clears it, and reaches no further than TS. */
+/* CLTS and LMSW write CR0 too; LMSW sets PE, never clears it, and reaches no further than TS. */
 static int exit_cr_write(struct mkvm_vcpu *v)
 {
 	const struct svm_vcpu *svm = to_svm(v);

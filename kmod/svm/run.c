@@ -113,8 +113,7 @@ static void svm_host_enter(struct mkvm_vcpu *v)
 off:
 	mkvm_host_breakpoints_save(&svm->breakpoints);
 	mkvm_load_guest_drs(v);
-	svm->aux_switched = svm->has_tsc_aux;
-	if (svm->aux_switched && svm->tsc_aux != svm->host_tsc_aux)
+	if (svm->has_tsc_aux && svm->tsc_aux != svm->host_tsc_aux)
 		wrmsrq(MSR_TSC_AUX, svm->tsc_aux);
 }
 
@@ -122,9 +121,8 @@ static void svm_host_leave(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 
-	if (svm->aux_switched && svm->tsc_aux != svm->host_tsc_aux)
+	if (svm->has_tsc_aux && svm->tsc_aux != svm->host_tsc_aux)
 		wrmsrq(MSR_TSC_AUX, svm->host_tsc_aux);
-	svm->aux_switched = false;
 	mkvm_host_breakpoints_restore(&svm->breakpoints);
 }
 

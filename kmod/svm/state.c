@@ -247,7 +247,6 @@ u64 svm_get_msr(struct mkvm_vcpu *v, u32 index)
 	return WARN_ON_ONCE(!value) ? 0 : *value;
 }
 
-
 void svm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value)
 {
 	struct svm_vcpu *svm = to_svm(v);
@@ -258,7 +257,7 @@ void svm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value)
 	*place = value;
 	if (index == MSR_IA32_CR_PAT)
 		svm_changed(svm, MKVM_SVM_CLEAN_NESTED);
-	if (index == MSR_TSC_AUX && svm->aux_switched)
+	if (index == MSR_TSC_AUX && v->in_loop)
 		wrmsrq(MSR_TSC_AUX, value);
 }
 

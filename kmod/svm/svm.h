@@ -29,11 +29,10 @@ enum svm_iret { SVM_IRET_FAR, SVM_IRET_AHEAD };
 struct svm_vcpu {
 	struct mkvm_vmcb *vmcb;		/* constant: one page */
 	u64 vmcb_pa;			/* constant */
-	u64 cr0, cr4;			/* as the guest reads them; the VMCB has what the CPU needs */
+	u64 cr0, cr4;			/* as the guest reads them; the CPU may need others */
 	bool has_tsc_aux;		/* constant: the CPU has that MSR */
 	u64 tsc_aux;			/* the guest's */
 	u64 host_tsc_aux;		/* of host_cpu */
-	bool aux_switched;		/* the CPU's TSC_AUX is the guest's */
 	int host_cpu;			/* the CPU of the last vcpu_load; -1: none */
 	u64 asid_generation;		/* svm_cpu.generation when asid was given; 0: needs one */
 	u32 clean;			/* groups of the VMCB that the CPU may keep cached */

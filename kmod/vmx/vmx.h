@@ -31,9 +31,8 @@ struct vmx_vcpu {
 	unsigned long host_fs_base;
 	int host_cpu;			/* whose TR, GDT, GS base ... are in the host-state area */
 
-	bool msrs_switched;		/* the CPU holds guest_msr[] */
 	u64 host_msr[VMX_NR_SWITCHED_MSRS];	/* of host_cpu: what host_leave puts back */
-	u64 guest_msr[VMX_NR_SWITCHED_MSRS];	/* current outside host_enter..host_leave */
+	u64 guest_msr[VMX_NR_SWITCHED_MSRS];	/* current outside of the loop */
 	u64 cstar;
 
 	struct mkvm_host_state host;	/* of the thread, from host_enter to host_leave */
