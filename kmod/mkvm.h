@@ -239,7 +239,7 @@ struct mkvm_vcpu {
 	u32 nr_cpuid;			/* [v] */
 	struct mkvm_guest_cpu guest_cpu;	/* [v] what its CPUID allows */
 	bool has_run;			/* [v] */
-	bool run_synced;		/* [v] kvm_run tells the state after the last VM exit */
+	bool run_synced;		/* [v] kvm_run tells the state at the end of this KVM_RUN */
 
 	struct mkvm_fpu *fpu;		/* [I] */
 	void *pio_data;			/* [I] page 1 of the mmap */

@@ -94,7 +94,8 @@ static int run_loop(struct mkvm_vcpu *v)
 
 /*
  * What userspace reads after each KVM_RUN without an ioctl. Loaded. No way out
- * may leave it stale: the next KVM_RUN takes cr8 back from there.
+ * may leave it stale: the next KVM_RUN takes cr8 back from there, and an
+ * interrupt that waits since the last KVM_RUN would be replaced by another.
  */
 static void sync_to_run(struct mkvm_vcpu *v)
 {
@@ -118,7 +119,6 @@ static int enter_guest(struct mkvm_vcpu *v)
 	handle_requests(v);
 	skip_finished_insn(v);
 	mkvm_fpu_load(v);
-	v->run_synced = false;
 	next = run_loop(v);
 	mkvm_fpu_put(v);
 	if (next == MKVM_TO_USER)
@@ -162,11 +162,10 @@ static int complete_last_exit(struct mkvm_vcpu *v)
 /* Userspace sees a finished instruction even when the guest is not entered. */
 static int finish_without_entry(struct mkvm_vcpu *v)
 {
-	if (v->skip_len) {
-		mkvm_vcpu_load(v);
-		skip_finished_insn(v);
-		mkvm_vcpu_put(v);
-	}
+	mkvm_vcpu_load(v);
+	skip_finished_insn(v);
+	sync_to_run(v);
+	mkvm_vcpu_put(v);
 	return -EINTR;
 }
 
@@ -177,10 +176,11 @@ static int run(struct mkvm_vcpu *v)
 
 	if (cr8 > 15)
 		return -EINVAL;
+	v->run_synced = false;
 	next = complete_last_exit(v);
+	v->cr8 = cr8;
 	if (next == MKVM_RESUME && READ_ONCE(v->run->HINT_UNSAFE_IN_KVM(immediate_exit)))
 		return finish_without_entry(v);
-	v->cr8 = cr8;
 	v->has_run = true;
 	while (next == MKVM_RESUME)
 		next = one_round(v);

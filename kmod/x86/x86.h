@@ -57,8 +57,9 @@ int mkvm_set_vcpu_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e);
 /* Something to inject or to wait for, or a window that nobody waits for any more. */
 static inline bool mkvm_has_events(const struct mkvm_vcpu *v)
 {
-	return v->exception.valid | v->irq.valid | v->nmi_injected | !!v->nmi_pending |
-	       v->windows | !!READ_ONCE(v->run->request_interrupt_window);
+	return v->exception.valid | v->irq.valid | v->nmi_injected |
+	       (v->nmi_pending != 0) | v->windows |
+	       (READ_ONCE(v->run->request_interrupt_window) != 0);
 }
 
 /* Before each VM entry if mkvm_has_events(), after each VM exit if v->injected. */
