@@ -39,6 +39,19 @@ struct mkvm_vmx_caps {
 	__u32 maxlinaddr;	/* linear-address width in bits: 48 or 57 */
 };
 
+/*
+ * What decides what a VMCB may hold, as CPUID gave it at module load. APM vol. 2,
+ * chapter "Secure Virtual Machine".
+ */
+struct mkvm_svm_caps {
+	__u64 efer_mask;	/* EFER bits that the CPU defines */
+	__u64 cr4_mask;		/* CR4 bits that the CPU defines */
+	__u32 features;		/* CPUID 8000_000A EDX */
+	__u32 nr_asids;		/* CPUID 8000_000A EBX */
+	__u32 maxphyaddr;	/* physical-address width in bits, at most 52 */
+	__u32 pad;		/* 0 */
+};
+
 struct mkvm_vmcs_field {
 	__u32 encoding;		/* SDM vol. 3, appendix "Field Encoding in VMCS" */
 	__u32 pad;		/* 0 */

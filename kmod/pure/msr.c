@@ -111,18 +111,12 @@ static bool mtrr_type_valid(u8 type)
 	return type < 8 && (MKVM_BIT(type) & 0x73);
 }
 
-/* SDM vol. 3, section "IA32_PAT MSR": the same and UC-. */
-static bool pat_type_valid(u8 type)
-{
-	return mtrr_type_valid(type) || type == 7;
-}
-
-static bool bytes_valid(u64 value, bool (*valid)(u8 type))
+static bool mtrr_fixed_valid(u64 value)
 {
 	unsigned int shift;
 
 	for (shift = 0; shift < 64; shift += 8)
-		if (!valid(value >> shift & 0xff))
+		if (!mtrr_type_valid(value >> shift & 0xff))
 			return false;
 	return true;
 }
@@ -152,9 +146,9 @@ bool mkvm_msr_valid(const struct mkvm_msr_rule *rule, u32 index, u64 value,
 	case CHECK_ALL_OR_NONE:
 		return value == 0 || value == ~0ull;
 	case CHECK_PAT:
-		return bytes_valid(value, pat_type_valid);
+		return mkvm_pat_valid(value);
 	case CHECK_MTRR_FIXED:
-		return bytes_valid(value, mtrr_type_valid);
+		return mtrr_fixed_valid(value);
 	case CHECK_MTRR_VARIABLE:
 		return mtrr_variable_valid(index, value, cpu);
 	case CHECK_MTRR_DEFAULT:

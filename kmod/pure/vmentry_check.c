@@ -146,16 +146,9 @@ static bool dword_aligned(const struct view *v, u16 field)
 	return !(get(v, field) & 3);
 }
 
-/* Memory types of a PAT: UC, WC, WT, WP, WB, UC-. */
 static bool pat_types(const struct view *v, u16 field)
 {
-	u64 pat = get(v, field);
-	unsigned int i;
-
-	for (i = 0; i < 8; i++, pat >>= 8)
-		if ((pat & 0xff) > 7 || !(MKVM_BIT(pat & 7) & 0xf3))
-			return false;
-	return true;
+	return mkvm_pat_valid(get(v, field));
 }
 
 static bool efer_reserved(const struct view *v, u16 field)

@@ -82,4 +82,15 @@
 #define MKVM_DR6_RESET			0xffff0ff0ull
 #define MKVM_DR7_RESET			0x00000400ull
 
+/* SDM vol. 3, section "IA32_PAT MSR": UC, WC, WT, WP, WB and UC- in all eight bytes. */
+static inline bool mkvm_pat_valid(u64 pat)
+{
+	unsigned int i;
+
+	for (i = 0; i < 8; i++, pat >>= 8)
+		if ((pat & 0xff) > 7 || !(MKVM_BIT(pat & 7) & 0xf3))
+			return false;
+	return true;
+}
+
 #endif /* MKVM_PURE_X86_BITS_H */

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/vmcs_words.h"
+#include "cli/words.h"
 #include "vmcs_fields.h"
 #include "vmentry_check.h"
 #include "vmx_bits.h"
@@ -19,7 +20,6 @@ namespace minikvm::cli {
 namespace {
 
 using Fields = std::span<const mkvm_vmcs_field>;
-using Out = std::back_insert_iterator<std::string>;
 
 constexpr size_t kNameWidth = 48;
 
@@ -54,18 +54,6 @@ bool is_control_word(uint32_t encoding) {
   constexpr std::array words{VMCS_PINBASED_CTLS, VMCS_PROCBASED_CTLS, VMCS_PROCBASED2_CTLS,
                              VMCS_EXIT_CTLS, VMCS_ENTRY_CTLS};
   return std::ranges::find(words, encoding) != words.end();
-}
-
-// Breaks `text` at its commas.
-void format_wrapped(Out out, std::string_view text, size_t indent) {
-  constexpr size_t kWidth = 100;
-  while (indent + text.size() > kWidth) {
-    const size_t comma = text.rfind(", ", kWidth - indent - 1);
-    if (comma == std::string_view::npos) break;
-    fmt::format_to(out, "{:{}}{}\n", "", indent, text.substr(0, comma + 1));
-    text.remove_prefix(comma + 2);
-  }
-  if (!text.empty()) fmt::format_to(out, "{:{}}{}\n", "", indent, text);
 }
 
 void format_control_word(Out out, const mkvm_vmcs_field& field) {

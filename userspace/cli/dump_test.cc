@@ -49,7 +49,7 @@ TEST(VmcsWords, NamesRegisterBits) {
 }
 
 TEST(VmcsWords, NumbersBitsWithoutAName) {
-  EXPECT_EQ(decode_vmcs_field(VMCS_GUEST_IA32_EFER, 0x1002), "bit 1 bit 12");
+  EXPECT_EQ(decode_vmcs_field(VMCS_GUEST_IA32_EFER, 0x100002), "bit 1 bit 20");
   EXPECT_EQ(decode_vmcs_field(VMCS_GUEST_INTERRUPTIBILITY, 0x21), "blocking by STI, bit 5");
 }
 

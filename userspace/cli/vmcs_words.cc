@@ -3,22 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
-#include <span>
 #include <string_view>
 
+#include "cli/words.h"
 #include "vmcs_fields.h"
 #include "vmx_bits.h"
-#include "x86_bits.h"
 
 namespace minikvm::cli {
 namespace {
-
-struct Bit {
-  unsigned position;
-  std::string_view name;
-};
 
 constexpr Bit kPinBased[] = {{0, "external-interrupt exiting"},
                              {3, "NMI exiting"},
@@ -109,24 +102,6 @@ constexpr Bit kEntry[] = {{2, "load debug controls"},
                           {21, "load guest IA32_LBR_CTL"},
                           {22, "load PKRS"}};
 
-constexpr Bit kCr0[] = {{0, "PE"},  {1, "MP"},  {2, "EM"},  {3, "TS"},  {4, "ET"}, {5, "NE"},
-                        {16, "WP"}, {18, "AM"}, {29, "NW"}, {30, "CD"}, {31, "PG"}};
-
-constexpr Bit kCr4[] = {{0, "VME"},    {1, "PVI"},      {2, "TSD"},         {3, "DE"},
-                        {4, "PSE"},    {5, "PAE"},      {6, "MCE"},         {7, "PGE"},
-                        {8, "PCE"},    {9, "OSFXSR"},   {10, "OSXMMEXCPT"}, {11, "UMIP"},
-                        {12, "LA57"},  {13, "VMXE"},    {14, "SMXE"},       {16, "FSGSBASE"},
-                        {17, "PCIDE"}, {18, "OSXSAVE"}, {19, "KL"},         {20, "SMEP"},
-                        {21, "SMAP"},  {22, "PKE"},     {23, "CET"},        {24, "PKS"},
-                        {25, "UINTR"}, {32, "FRED"}};
-
-constexpr Bit kEfer[] = {{0, "SCE"}, {8, "LME"}, {10, "LMA"}, {11, "NXE"}};
-
-constexpr Bit kRflags[] = {{0, "CF"},       {2, "PF"},   {4, "AF"},  {6, "ZF"},  {7, "SF"},
-                           {8, "TF"},       {9, "IF"},   {10, "DF"}, {11, "OF"}, {12, "IOPL[0]"},
-                           {13, "IOPL[1]"}, {14, "NT"},  {16, "RF"}, {17, "VM"}, {18, "AC"},
-                           {19, "VIF"},     {20, "VIP"}, {21, "ID"}};
-
 constexpr Bit kInterruptibility[] = {{0, "blocking by STI"},
                                      {1, "blocking by MOV SS"},
                                      {2, "blocking by SMI"},
@@ -137,69 +112,10 @@ constexpr Bit kPendingDebug[] = {{0, "B0"},  {1, "B1"},   {2, "B2"},
                                  {3, "B3"},  {11, "BLD"}, {12, "enabled breakpoint"},
                                  {14, "BS"}, {16, "RTM"}};
 
-constexpr std::array<std::string_view, 32> kExceptions{
-    "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", {},    "#TS",
-    "#NP", "#SS", "#GP", "#PF", {},    "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
-
-// SDM, section "Segment Descriptor Types": for code and data, then for system
-// segments in IA-32e and protected mode.
-constexpr std::array<std::string_view, 16> kCodeOrData{"data read",
-                                                       "data read accessed",
-                                                       "data read/write",
-                                                       "data read/write accessed",
-                                                       "data down read",
-                                                       "data down read accessed",
-                                                       "data down r/w",
-                                                       "data down r/w accessed",
-                                                       "code execute",
-                                                       "code execute accessed",
-                                                       "code execute/read",
-                                                       "code execute/read accessed",
-                                                       "code conforming",
-                                                       "code conforming accessed",
-                                                       "code conforming execute/read",
-                                                       "code conforming execute/read accessed"};
-constexpr std::array<std::string_view, 16> kSystem{"reserved 0",
-                                                   "available 16-bit TSS",
-                                                   "LDT",
-                                                   "busy 16-bit TSS",
-                                                   "16-bit call gate",
-                                                   "task gate",
-                                                   "16-bit interrupt gate",
-                                                   "16-bit trap gate",
-                                                   "reserved 8",
-                                                   "available TSS",
-                                                   "reserved 10",
-                                                   "busy TSS",
-                                                   "call gate",
-                                                   "reserved 13",
-                                                   "interrupt gate",
-                                                   "trap gate"};
-
-std::string list_bits(std::span<const Bit> names, uint64_t value, std::string_view separator) {
-  std::string out;
-  for (unsigned position = 0; position < 64; ++position) {
-    if (!(value >> position & 1)) continue;
-    if (!out.empty()) out += separator;
-    const auto bit = std::ranges::find(names, position, &Bit::position);
-    out += bit == names.end() ? fmt::format("bit {}", position) : std::string(bit->name);
-  }
-  return out;
-}
-
-// Control words have bits that must be 1 and mean nothing: only what is known.
-std::string list_known_bits(std::span<const Bit> names, uint64_t value) {
-  uint64_t known = 0;
-  for (const Bit& bit : names) known |= uint64_t{1} << bit.position;
-  return list_bits(names, value & known, ", ");
-}
-
 std::string decode_vector(uint32_t vector, uint32_t type) {
   const bool exception =
       type != MKVM_INTR_TYPE_EXTERNAL && type != MKVM_INTR_TYPE_SOFTWARE_INTERRUPT;
-  if (exception && vector < kExceptions.size() && !kExceptions[vector].empty())
-    return std::string(kExceptions[vector]);
-  return fmt::format("vector {}", vector);
+  return exception ? exception_name(vector) : fmt::format("vector {}", vector);
 }
 
 std::string decode_event(uint32_t info) {
@@ -233,14 +149,6 @@ std::string decode_eptp(uint64_t eptp) {
                      eptp & MKVM_EPTP_ACCESSED_DIRTY ? ", accessed/dirty" : "");
 }
 
-std::string decode_exception_bitmap(uint64_t bitmap) {
-  std::string out;
-  for (unsigned vector = 0; vector < kExceptions.size(); ++vector)
-    if (bitmap >> vector & 1)
-      out += (out.empty() ? "" : " ") + decode_vector(vector, MKVM_INTR_TYPE_HARDWARE_EXCEPTION);
-  return out;
-}
-
 bool is_access_rights(uint32_t encoding) {
   return encoding >= VMCS_GUEST_ES_ACCESS_RIGHTS && encoding <= VMCS_GUEST_TR_ACCESS_RIGHTS;
 }
@@ -249,8 +157,8 @@ bool is_access_rights(uint32_t encoding) {
 
 std::string decode_access_rights(uint32_t rights) {
   if (rights & MKVM_AR_UNUSABLE) return "unusable";
-  const auto& types = rights & MKVM_AR_S ? kCodeOrData : kSystem;
-  std::string out = fmt::format("{}, DPL {}", types[rights & MKVM_AR_TYPE], MKVM_AR_DPL(rights));
+  const std::string_view type = segment_type(rights & MKVM_AR_S, rights & MKVM_AR_TYPE);
+  std::string out = fmt::format("{}, DPL {}", type, MKVM_AR_DPL(rights));
   out += rights & MKVM_AR_P ? ", present" : ", not present";
   out += rights & MKVM_AR_L ? ", 64-bit" : rights & MKVM_AR_DB ? ", 32-bit" : ", 16-bit";
   if (rights & MKVM_AR_G) out += ", 4-KiB units";
@@ -275,16 +183,16 @@ std::string decode_vmcs_field(uint32_t encoding, uint64_t value) {
     case VMCS_GUEST_CR0:
     case VMCS_HOST_CR0:
     case VMCS_CR0_READ_SHADOW:
-      return list_bits(kCr0, low, " ");
+      return decode_cr0(low);
     case VMCS_GUEST_CR4:
     case VMCS_HOST_CR4:
     case VMCS_CR4_READ_SHADOW:
-      return list_bits(kCr4, value, " ");
+      return decode_cr4(value);
     case VMCS_GUEST_IA32_EFER:
     case VMCS_HOST_IA32_EFER:
-      return list_bits(kEfer, value, " ");
+      return decode_efer(value);
     case VMCS_GUEST_RFLAGS:
-      return list_bits(kRflags, value & ~2ull, " ");  // bit 1 is always 1
+      return decode_rflags(value);
     case VMCS_GUEST_INTERRUPTIBILITY:
       return list_bits(kInterruptibility, value, ", ");
     case VMCS_GUEST_ACTIVITY_STATE:
@@ -292,7 +200,7 @@ std::string decode_vmcs_field(uint32_t encoding, uint64_t value) {
     case VMCS_GUEST_PENDING_DEBUG:
       return list_bits(kPendingDebug, value, ", ");
     case VMCS_EXCEPTION_BITMAP:
-      return decode_exception_bitmap(value);
+      return decode_exceptions(low);
     case VMCS_ENTRY_INTR_INFO:
     case VMCS_EXIT_INTR_INFO:
     case VMCS_IDT_VECTORING_INFO:
