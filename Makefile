@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# make run				a Linux guest's shell on minikvm, in a test host where this machine has no VT-x
+# make run [HOST=vmx|svm]		a Linux guest's shell on minikvm, in a test host where this machine has no VT-x
 # make check [STEPS="unit ..."]		every test, see scripts/check
 # make check-full			and those that take long
 # make bench				ticks per exit beside KVM, in one host
@@ -20,7 +20,7 @@ jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j $(shell nproc))
 .PHONY: run check check-full bench modules modules-clean vmm guest-image install clean
 
 run:
-	@scripts/run
+	@HOST=$(HOST) scripts/run
 
 check:
 	@scripts/check $(STEPS)

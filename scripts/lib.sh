@@ -56,3 +56,19 @@ with_progress() {
 	exec {log}>&-
 	return "$status"
 }
+
+# vmx or svm: what emulates it, and the host's own hypervisor for it.
+emulator_of() {
+	case $1 in
+	vmx) echo bochs ;;
+	svm) echo qemu ;;
+	*) die "HOST=$1: vmx or svm" ;;
+	esac
+}
+
+kvm_module() {
+	case $1 in
+	vmx) echo kvm-intel ;;
+	svm) echo kvm-amd ;;
+	esac
+}

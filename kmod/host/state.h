@@ -33,7 +33,8 @@ struct mkvm_host_state {
 
 /*
  * Save before the first VM entry, restore after the last VM exit, with
- * preemption off in between and on the same thread. Restore before MSR_KERNEL_GS_BASE is: loading a GS selector overwrites it.
+ * preemption off in between and on the same thread. Restore before
+ * MSR_KERNEL_GS_BASE is: loading a GS selector overwrites it.
  */
 void mkvm_host_state_save(struct mkvm_host_state *s);
 void mkvm_host_state_restore(const struct mkvm_host_state *s);
