@@ -99,6 +99,11 @@ void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
 
 /* ---- vm.c ---- */
 
+/* One moment, as the TSC and as the VM's clock in nanoseconds. */
+struct mkvm_clock_base {
+	u64 tsc, ns;
+};
+
 struct mkvm_vm {
 	refcount_t refs;		/* one per fd: the VM's and each vCPU's */
 	struct mm_struct *mm;		/* [I] creator; VM and vCPU ioctls only from it */
@@ -111,6 +116,8 @@ struct mkvm_vm {
 	u32 nr_vcpus;			/* [l] */
 	u64 tss_addr;			/* [l] accepted and kept; unrestricted guest needs none */
 	u64 identity_map_addr;		/* [l] likewise */
+	u64 clock_start_ns;		/* [I] of the host's raw clock, when the VM's was 0 */
+	struct mkvm_clock_base clock;	/* [I] */
 };
 
 long mkvm_vm_create(unsigned long type);
@@ -131,6 +138,8 @@ void mkvm_request_all(struct mkvm_vm *vm, unsigned int request);
 enum mkvm_request {
 	MKVM_REQ_TLB_FLUSH,	/* second-stage translations of this vCPU */
 	MKVM_REQ_KICK,		/* only come out once */
+	MKVM_REQ_CLOCK,		/* the guest's page of x86/clock.c is old */
+	MKVM_REQ_WALL_CLOCK,	/* the guest asked for the time of day */
 };
 
 /* Where a vCPU is, for mkvm_request_all. */
@@ -232,6 +241,9 @@ struct mkvm_vcpu {
 	struct mkvm_msr_file msrs;	/* [v] MSRs that are only values */
 	u64 tsc_offset;			/* [v] guest TSC = host TSC + this */
 	u64 tsc_adjust;			/* [v] IA32_TSC_ADJUST */
+	u64 clock_msr;			/* [v] MSR_KVM_SYSTEM_TIME */
+	u64 wall_clock_msr;		/* [v] MSR_KVM_WALL_CLOCK */
+	u32 clock_version;		/* [v] of the guest's page, even */
 	u32 mp_state;			/* [v] KVM_MP_STATE_* */
 	bool sigset_active;		/* [v] KVM_SET_SIGNAL_MASK */
 	sigset_t sigset;		/* [v] */

@@ -38,6 +38,7 @@ void mkvm_vcpu_load(struct mkvm_vcpu *v)
 	if (unlikely(v->cpu != cpu)) {
 		/* This CPU may hold translations from when it last ran here. */
 		set_bit(MKVM_REQ_TLB_FLUSH, &v->requests);
+		set_bit(MKVM_REQ_CLOCK, &v->requests);	/* and its TSC may differ */
 		WRITE_ONCE(v->cpu, cpu);
 	}
 }
@@ -133,6 +134,18 @@ static int interrupted(struct mkvm_vcpu *v)
 	return -EINTR;
 }
 
+/* Requests that write guest memory. */
+static void handle_sleeping_requests(struct mkvm_vcpu *v)
+{
+	if (likely(!(READ_ONCE(v->requests) &
+		     (BIT(MKVM_REQ_CLOCK) | BIT(MKVM_REQ_WALL_CLOCK)))))
+		return;
+	if (test_and_clear_bit(MKVM_REQ_CLOCK, &v->requests))
+		mkvm_clock_update(v);
+	if (test_and_clear_bit(MKVM_REQ_WALL_CLOCK, &v->requests))
+		mkvm_wall_clock_write(v);
+}
+
 static int one_round(struct mkvm_vcpu *v)
 {
 	int next;
@@ -144,6 +157,7 @@ static int one_round(struct mkvm_vcpu *v)
 	}
 	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work())
 		return interrupted(v);
+	handle_sleeping_requests(v);
 	next = enter_guest(v);
 	if (next != MKVM_DEFER)
 		return next == MKVM_BREAK ? MKVM_RESUME : next;

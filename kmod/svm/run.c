@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
+#include <asm/fpu/xcr.h>
 #include <asm/msr-index.h>
 
 #include "svm/svm.h"
@@ -81,9 +82,8 @@ static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 	svm->clean = svm_host.clean_bits ? CLEAN_GROUPS : 0;
 }
 
-static int svm_run(struct mkvm_vcpu *v)
+static int run_until_left(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 {
-	struct svm_vcpu *svm = to_svm(v);
 	u64 host_pa = svm_host_area_pa();
 	int next;
 
@@ -99,6 +99,19 @@ static int svm_run(struct mkvm_vcpu *v)
 		take_exit(v, svm);
 		next = svm_handle_exit(v);
 	} while (next == MKVM_RESUME);
+	return next;
+}
+
+static int svm_run(struct mkvm_vcpu *v)
+{
+	int next = run_until_left(v, to_svm(v));
+
+	/*
+	 * QEMU's TCG does not intercept XSETBV: the host's XCR0 is what the guest
+	 * set. CPUs that have XSAVE and are real have next-RIP.
+	 */
+	if (!svm_host.next_rip && mkvm_fpu_features())
+		v->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	return next;
 }
 

@@ -95,6 +95,15 @@ enum mkvm_msr_by { MKVM_MSR_BY_GUEST, MKVM_MSR_BY_USER };
 int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by);
 int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by);
 
+/* ---- clock.c ---- */
+
+void mkvm_clock_init(struct mkvm_vm *vm);
+/* For MKVM_REQ_CLOCK and MKVM_REQ_WALL_CLOCK; may sleep. */
+void mkvm_clock_update(struct mkvm_vcpu *v);
+void mkvm_wall_clock_write(struct mkvm_vcpu *v);
+void mkvm_set_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
+void mkvm_set_wall_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
+
 /* ---- cr.c ---- */
 
 void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);	/* Loaded. */
