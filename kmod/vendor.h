@@ -100,6 +100,7 @@ struct mkvm_vendor {
 
 	int (*dump_vmcs)(struct mkvm_vcpu *v, struct mkvm_vmx_caps *caps,
 			 struct mkvm_vmcs_field *fields, u32 max);
+	int (*dump_vmcb)(struct mkvm_vcpu *v, struct mkvm_vmcb_dump *dump);
 };
 
 extern const struct mkvm_vendor mkvm_vmx;
