@@ -360,6 +360,11 @@ static int get_stats(struct mkvm_vcpu *v, void *arg)
 	return 0;
 }
 
+static int get_vmcb(struct mkvm_vcpu *v, void *arg)
+{
+	return mkvm_vendor->dump_vmcb ? mkvm_vendor->dump_vmcb(v, arg) : -EOPNOTSUPP;
+}
+
 #define LOADED	true
 
 static const struct vcpu_request {
@@ -386,6 +391,7 @@ static const struct vcpu_request {
 	{ KVM_GET_MP_STATE,	get_mp_state },
 	{ KVM_SET_MP_STATE,	set_mp_state },
 	{ MKVM_GET_STATS,	get_stats },
+	{ MKVM_GET_VMCB,	get_vmcb,	LOADED },
 };
 
 static const struct vcpu_request *find_request(unsigned int cmd)

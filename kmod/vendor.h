@@ -14,8 +14,6 @@
  * Requirements are written as "what is missing" into a buffer, so that the one
  * line in the log names everything.
  */
-struct mkvm_vmcb_dump;
-
 struct mkvm_vendor {
 	const char *name;			/* "VT-x" or "AMD-V" */
 	const struct mkvm_pgtable_format *pgtable;	/* EPT or NPT */
@@ -106,9 +104,9 @@ struct mkvm_vendor {
 
 	/* ---- inspection: loaded; may be NULL where a vendor has none ---- */
 
-	int (*dump_vmcb)(struct mkvm_vcpu *v, struct mkvm_vmcb_dump *dump);
 	int (*dump_vmcs)(struct mkvm_vcpu *v, struct mkvm_vmx_caps *caps,
 			 struct mkvm_vmcs_field *fields, u32 max);
+	int (*dump_vmcb)(struct mkvm_vcpu *v, struct mkvm_vmcb_dump *dump);
 };
 
 extern const struct mkvm_vendor mkvm_vmx;

@@ -69,20 +69,33 @@ static bool documented(enum fd_kind fd, unsigned int cmd)
 	return false;
 }
 
+/* The dumps of the hardware's own state: one of them is the other vendor's. */
+static bool is_dump(unsigned int cmd)
+{
+	return cmd == MKVM_GET_VMCS || cmd == MKVM_GET_VMCB;
+}
+
 /* Who knows a request fails on its pointer; those without one get the argument 0. */
 TEST_F(abi, documented_requests_are_known)
 {
+	int unsupported = 0;
+
 	for (int i = 0; i < ARRAY_SIZE(requests); i++) {
 		const struct request *r = &requests[i];
 
 		if (_IOC_SIZE(r->cmd)) {
-			EXPECT_EQ(-EFAULT, kvm_val(self->fd[r->fd], r->cmd, BAD_POINTER))
-				TH_LOG("%s", r->name);
+			int ret = kvm_val(self->fd[r->fd], r->cmd, BAD_POINTER);
+
+			if (ret == -EOPNOTSUPP && is_dump(r->cmd))
+				unsupported++;
+			else
+				EXPECT_EQ(-EFAULT, ret) TH_LOG("%s", r->name);
 		} else {
 			EXPECT_NE(unknown[r->fd], kvm_val(self->fd[r->fd], r->cmd, 0))
 				TH_LOG("%s", r->name);
 		}
 	}
+	EXPECT_EQ(1, unsupported);
 }
 
 /* Each number and direction, with the size of each request that there is. */

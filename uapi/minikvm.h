@@ -95,4 +95,15 @@ struct mkvm_vcpu_stats {
 
 #define MKVM_GET_STATS		_IOR(MKVMIO, 0x02, struct mkvm_vcpu_stats)
 
+/*
+ * MKVM_GET_VMCB (vCPU fd, _IOR): the vCPU's VMCB, in the CPU's own layout: APM
+ * vol. 2, appendix "VMCB Layout". EOPNOTSUPP on VT-x.
+ */
+struct mkvm_vmcb_dump {
+	struct mkvm_svm_caps caps;
+	__u8 vmcb[4096];
+};
+
+#define MKVM_GET_VMCB		_IOR(MKVMIO, 0x03, struct mkvm_vmcb_dump)
+
 #endif /* _UAPI_MINIKVM_H */

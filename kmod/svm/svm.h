@@ -9,8 +9,6 @@
 #include "pure/opcode.h"
 #include "pure/vmcb.h"
 
-struct mkvm_vmcb_dump { struct mkvm_svm_caps caps; u8 vmcb[4096]; };
-
 /* Set by svm_cpu_setup, the same on every CPU, constant afterwards. */
 struct svm_host {
 	struct mkvm_svm_caps caps;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 #include "abi/flexible.h"
 
@@ -71,6 +72,15 @@ Result<VmcsDump> Vcpu::vmcs() const {
   const auto fields =
       dump.entries().first(std::min<size_t>(dump.header().nr, MKVM_VMCS_MAX_FIELDS));
   return VmcsDump{dump.header().caps, {fields.begin(), fields.end()}};
+}
+
+Result<VmcbDump> Vcpu::vmcb() const {
+  mkvm_vmcb_dump dump{};
+  TRY(KVM_CALL(handle_, MKVM_GET_VMCB, dump));
+  VmcbDump typed{.caps = dump.caps, .vmcb = {}};
+  static_assert(sizeof(typed.vmcb) == sizeof(dump.vmcb));
+  std::memcpy(&typed.vmcb, dump.vmcb, sizeof(dump.vmcb));
+  return typed;
 }
 
 Result<mkvm_vcpu_stats> Vcpu::stats() const {

@@ -11,6 +11,7 @@
 #include "abi/exit.h"
 #include "abi/kvm.h"
 #include "uapi/minikvm.h"
+#include "vmcb.h"
 
 namespace minikvm::abi {
 
@@ -18,6 +19,12 @@ namespace minikvm::abi {
 struct VmcsDump {
   mkvm_vmx_caps caps;
   std::vector<mkvm_vmcs_field> fields;
+};
+
+// The CPU's VMCB as MKVM_GET_VMCB gives it.
+struct VmcbDump {
+  mkvm_svm_caps caps;
+  mkvm_vmcb vmcb;
 };
 
 class Vcpu {
@@ -36,6 +43,7 @@ class Vcpu {
   Result<uint32_t> tsc_khz() const;  // of the guest's TSC
   Result<> interrupt(uint8_t vector) const;
   Result<VmcsDump> vmcs() const;  // EOPNOTSUPP or ENOTTY where there is none
+  Result<VmcbDump> vmcb() const;  // likewise
   Result<mkvm_vcpu_stats> stats() const;
 
   // Enters the guest until it needs us. What the previous exit asked for must

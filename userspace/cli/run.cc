@@ -10,6 +10,7 @@
 #include "base/terminal.h"
 #include "cli/dump.h"
 #include "cli/exit_code.h"
+#include "cli/vmcb_dump.h"
 #include "machine/machine.h"
 
 namespace minikvm::cli {
@@ -31,14 +32,23 @@ std::string command_line(const RunOptions& options) {
   return line;
 }
 
-// On VT-x the refused state can be looked at; elsewhere there is nothing to add.
+// A device that is not minikvm has nothing to add, nor has an old module.
+void say_unless_unknown(const Error& error) {
+  if (error.code != ENOTTY && error.code != EOPNOTSUPP) say(error.text());
+}
+
+// The state that the CPU refused: a VMCS on VT-x, a VMCB on AMD-V.
 void explain_entry(const abi::Vcpu& vcpu) {
-  const auto vmcs = vcpu.vmcs();
-  if (vmcs)
+  if (const auto vmcs = vcpu.vmcs())
     fmt::print(stderr, "{}\n{}", format_vmcs_dump(vmcs->fields),
                explain_entry_failure(vmcs->caps, vmcs->fields));
-  else if (vmcs.error().code != ENOTTY && vmcs.error().code != EOPNOTSUPP)
-    say(vmcs.error().text());
+  else if (vmcs.error().code != EOPNOTSUPP)
+    say_unless_unknown(vmcs.error());
+  else if (const auto vmcb = vcpu.vmcb())
+    fmt::print(stderr, "{}\n{}", format_vmcb_dump(vmcb->vmcb),
+               explain_vmrun_failure(vmcb->caps, vmcb->vmcb));
+  else
+    say_unless_unknown(vmcb.error());
 }
 
 // The terminal is raw for exactly as long as the guest runs.
