@@ -7,6 +7,7 @@
 #include <linux/types.h>
 
 struct mkvm_vendor;
+struct page;
 
 /* ---- virt.c: the one owner of hardware virtualization ---- */
 
@@ -61,6 +62,14 @@ void mkvm_host_svm_put(void);
 
 /* Reschedule, task work, rseq: 0, or -EINTR when a signal waits. May sleep. */
 int mkvm_host_handle_work(void);
+
+/* ---- page.c ---- */
+
+/*
+ * The page at hva, with a reference, and its content on the way as long as it
+ * takes: 1, or -EINTR when a signal waits, or another error. May sleep.
+ */
+int mkvm_host_wait_for_page(unsigned long hva, bool write, struct page **page);
 
 /* ---- nmi.c: events that arrived as a VM exit and are the host's ---- */
 

@@ -4,6 +4,9 @@
 
 emulator_tools="bochs xorriso"
 
+# The usual reset, by the keyboard controller, leaves IA32_FEATURE_CONTROL locked, and its BIOS dies of writing there.
+kernel_parameters="$kernel_parameters reboot=pci"
+
 # Bochs loads no kernel by itself: it gets a CD that boots one.
 make_cd() {
 	local cd=$tmp/cd
