@@ -217,8 +217,17 @@ static bool take_insn(struct decoder *d)
 	}
 }
 
-enum mkvm_insn_status mkvm_insn_decode(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
-				       struct mkvm_insn *insn)
+static bool take_lmsw(struct decoder *d)
+{
+	u16 opcode = (u16)(take_prefixes(d) << 8 | take(d, 1));
+
+	d->insn->addr_size = mkvm_address_size(&d->prefix, d->mode);
+	return opcode == 0x0f01 && !d->prefix.lock && take_modrm(d, 2, 2) &&
+	       (d->truncated || (d->modrm >> 3 & 7) == 6);
+}
+
+static enum mkvm_insn_status decode(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
+				    struct mkvm_insn *insn, bool (*take_one)(struct decoder *))
 {
 	struct decoder d = {
 		.bytes = bytes, .mode = mode, .insn = insn,
@@ -227,9 +236,21 @@ enum mkvm_insn_status mkvm_insn_decode(const u8 *bytes, u32 len, enum mkvm_insn_
 	bool known;
 
 	*insn = (struct mkvm_insn){ .base = MKVM_INSN_NO_REG, .index = MKVM_INSN_NO_REG };
-	known = take_insn(&d);
+	known = take_one(&d);
 	insn->len = (u8)d.pos;
 	if (d.truncated)
 		return len < MKVM_INSN_MAX_LEN ? MKVM_INSN_TRUNCATED : MKVM_INSN_UNKNOWN;
 	return known ? MKVM_INSN_OK : MKVM_INSN_UNKNOWN;
+}
+
+enum mkvm_insn_status mkvm_insn_decode(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
+				       struct mkvm_insn *insn)
+{
+	return decode(bytes, len, mode, insn, take_insn);
+}
+
+enum mkvm_insn_status mkvm_insn_decode_lmsw(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
+					    struct mkvm_insn *insn)
+{
+	return decode(bytes, len, mode, insn, take_lmsw);
 }

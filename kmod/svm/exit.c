@@ -188,7 +188,12 @@ static int write_cr8(struct mkvm_vcpu *v, u64 value)
 	return next;
 }
 
-/* CLTS and LMSW write CR0 too; LMSW sets PE, never clears it, and reaches no further than TS. */
+/* LMSW sets PE, never clears it, and reaches no further than TS. */
+static u64 lmsw(u64 cr0, u64 source)
+{
+	return (cr0 & ~0xeull) | (source & 0xf);
+}
+
 static int exit_cr_write(struct mkvm_vcpu *v)
 {
 	const struct svm_vcpu *svm = to_svm(v);
@@ -198,7 +203,7 @@ static int exit_cr_write(struct mkvm_vcpu *v)
 	if (svm->insn.opcode == OPCODE_CLTS)
 		return write_cr(v, 0, cr0 & ~(u64)X86_CR0_TS);
 	if (svm->insn.opcode == OPCODE_GROUP_7)
-		return write_cr(v, 0, (cr0 & ~0xeull) | (value & 0xf));
+		return write_cr(v, 0, lmsw(cr0, value));
 	return cr == 8 ? write_cr8(v, value) : write_cr(v, cr, value);
 }
 
@@ -358,6 +363,37 @@ static enum mkvm_insn_status decode(const struct mkvm_fetched *f, enum mkvm_insn
 	return (enum mkvm_insn_status)mkvm_opcode_decode(f->bytes, f->len, mode, insn);
 }
 
+static enum mkvm_insn_status decode_lmsw(const struct mkvm_fetched *f, enum mkvm_insn_mode mode,
+					 void *insn)
+{
+	return mkvm_insn_decode_lmsw(f->bytes, f->len, mode, insn);
+}
+
+/* LMSW from memory, the one write to CR0 that is not from a register. */
+static int lmsw_memory(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+{
+	struct mkvm_fetched f = {};
+	struct mkvm_insn insn;
+	u64 linear;
+	u16 value;
+	int ret;
+
+	ret = mkvm_fetch_and_decode(v, c, &f, decode_lmsw, &insn);
+	if (ret)
+		return ret;
+	if (!mkvm_linear(c, insn.seg, mkvm_operand_offset(v, c, &insn), sizeof(value),
+			 MKVM_ACCESS_READ, &linear)) {
+		mkvm_queue_segment_fault(v, insn.seg);
+		return MKVM_FAULTED;
+	}
+	ret = mkvm_read_linear(v, c, linear, &value, sizeof(value), MKVM_ACCESS_READ);
+	if (ret)
+		return ret;
+	to_svm(v)->insn.len = insn.len;
+	write_cr(v, 0, lmsw(c->cr0, value));
+	return mkvm_write_cr(v);
+}
+
 /* Deferred: first the instruction, then its handler. */
 static int fetch_and_handle(struct mkvm_vcpu *v)
 {
@@ -367,6 +403,11 @@ static int fetch_and_handle(struct mkvm_vcpu *v)
 
 	mkvm_take_context(v, &c);
 	next = mkvm_fetch_and_decode(v, &c, &f, decode, &to_svm(v)->insn);
+	if (next == -ENXIO && to_svm(v)->vmcb->exit_code == MKVM_SVM_EXIT_CR_WRITE(0)) {
+		next = lmsw_memory(v, &c);
+		if (next == MKVM_RESUME)
+			return next;
+	}
 	if (next == -ENXIO)
 		return mkvm_emulation_failed(v, &c, f.bytes, f.len);
 	if (next)

@@ -32,6 +32,10 @@ int mkvm_read_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u6
 int mkvm_write_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
 		      const void *data, u32 len);
 
+/* mmio.c: the offset in its segment of the memory operand. */
+u64 mkvm_operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			const struct mkvm_insn *insn);
+
 /* fetch.c: the instruction at RIP, as far as it was needed. */
 struct mkvm_fetched {
 	u8 bytes[MKVM_INSN_MAX_LEN];

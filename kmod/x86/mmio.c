@@ -20,8 +20,8 @@ static enum mkvm_insn_status decode(const struct mkvm_fetched *f, enum mkvm_insn
 
 /* ---- its memory operand ---- */
 
-static u64 operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			  const struct mkvm_insn *insn)
+u64 mkvm_operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			const struct mkvm_insn *insn)
 {
 	u64 offset = insn->disp;
 
@@ -50,7 +50,7 @@ static int locate_operand(struct mkvm_vcpu *v, const struct mkvm_guest_context *
 	u64 linear;
 	int ret;
 
-	if (!mkvm_linear(c, insn->seg, operand_offset(v, c, insn), insn->mem_size, access,
+	if (!mkvm_linear(c, insn->seg, mkvm_operand_offset(v, c, insn), insn->mem_size, access,
 			 &linear)) {
 		mkvm_queue_segment_fault(v, insn->seg);
 		return MKVM_FAULTED;
