@@ -81,7 +81,7 @@ static int check_enabled(void)
 		       ": turn on nested virtualization in the hypervisor around it" : "");
 		return -EOPNOTSUPP;
 	}
-	if (!rdmsrq_safe(MSR_VM_CR, &vm_cr) && (vm_cr & BIT(SVM_VM_CR_SVM_DISABLE))) {
+	if (!rdmsrq_safe(MSR_VM_CR, &vm_cr) && (vm_cr & SVM_VM_CR_SVM_DIS_MASK)) {
 		pr_err("AMD-V is turned off%s (VM_CR is %#llx): turn it on in the firmware setup\n",
 		       vm_cr & BIT(3) ? " and locked" : "", vm_cr);
 		return -EOPNOTSUPP;
