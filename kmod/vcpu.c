@@ -545,10 +545,10 @@ static int get_vmcs(struct mkvm_vcpu *v, struct mkvm_vmcs_dump __user *user)
 	int ret;
 	u32 room;
 
-	if (get_user(room, &user->nr))
-		return -EFAULT;
 	if (!mkvm_vendor->dump_vmcs)
 		return -EOPNOTSUPP;
+	if (get_user(room, &user->nr))
+		return -EFAULT;
 	dump = kzalloc(struct_size(dump, fields, MKVM_VMCS_MAX_FIELDS), GFP_KERNEL_ACCOUNT);
 	if (!dump)
 		return -ENOMEM;
