@@ -65,7 +65,7 @@ static void fill(struct mkvm_vcpu *v, struct pvclock_vcpu_time_info *info)
 	set_rate(info, tsc_khz);
 }
 
-/* An odd version says that the rest is being written. Memory that is not there is the guest's loss. */
+/* An odd version says that the rest is being written. No memory there: the guest's loss. */
 void mkvm_clock_update(struct mkvm_vcpu *v)
 {
 	u64 gpa = v->clock_msr & ~ENABLE;
@@ -77,7 +77,7 @@ void mkvm_clock_update(struct mkvm_vcpu *v)
 	v->clock_version += 2;
 	if (mkvm_write_guest(v->vm, gpa, &info, sizeof(info)))
 		return;
-	smp_wmb();
+	smp_wmb();	/* the rest is seen before the even version; pairs with the guest's */
 	mkvm_write_guest(v->vm, gpa, &v->clock_version, sizeof(v->clock_version));
 }
 

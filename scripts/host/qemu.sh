@@ -4,9 +4,10 @@
 
 emulator_tools="qemu-system-x86_64"
 
+# Without CMPXCHG16B: an interrupt after it finds RFLAGS wrong in QEMU 7.2, and Linux 6.12 uses it for each allocation.
 prepare_emulator() {
 	emulator_command=(
-		qemu-system-x86_64 -nodefaults -no-user-config -accel tcg -cpu "EPYC,+svm,+npt"
+		qemu-system-x86_64 -nodefaults -no-user-config -accel tcg -cpu "EPYC,+svm,+npt,-cx16"
 		-smp "$cpus" -m "$memory" -kernel "$kernel/vmlinuz" -initrd "$tmp/initrd.gz" -append "$cmdline"
 		-display none -monitor none
 	)

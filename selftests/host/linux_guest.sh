@@ -23,7 +23,7 @@ keep_moving() {
 
 # boot KERNEL COMMAND: the guest's console into /tmp/console, the exit status of minikvm as ours.
 boot() {
-	./minikvm run --device "$device" -k "vmlinuz-$1" -i initrd.gz -p "quiet minikvm.run64=$(printf '%s' "$2" | base64)" \
+	./minikvm run --device "$device" -k "vmlinuz-$1" -i initrd.gz -p "quiet minikvm.run64=$(printf '%s' "$2" | base64 -w0)" \
 		--timeout "${GUEST_TIMEOUT:-600}" --serial file:/tmp/console </dev/null &
 	guest=$!
 	keep_moving "$guest" &
