@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# make run				a Linux guest's shell on minikvm, in a test host where this machine has no VT-x
+# make run [HOST=vmx|svm]		a Linux guest's shell on minikvm, in a test host where this machine has no VT-x
 # make check [STEPS="unit ..."]		every test, see scripts/check
 # make check-full			and those that take long
 # make bench				ticks per exit beside KVM, in one host
 # make modules [KDIR=DIR] [MKVM_DEBUG=1]	minikvm.ko, for the kernel whose headers are in DIR
 # make vmm				build/minikvm, the command line program
+# make guest-image			build/guest/initrd.gz, a small root file system for Linux guests
 # make install | clean
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -13,10 +14,13 @@ MKVM_DEBUG ?=
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MKVM_DEBUG=$(if $(filter 1 y,$(MKVM_DEBUG)),y)
 
-.PHONY: run check check-full bench modules modules-clean vmm install clean
+# -j of this make holds for cmake, too; without it all CPUs are used.
+jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j $(shell nproc))
+
+.PHONY: run check check-full bench modules modules-clean vmm guest-image install clean
 
 run:
-	@scripts/run
+	@HOST=$(HOST) scripts/run
 
 check:
 	@scripts/check $(STEPS)
@@ -35,7 +39,10 @@ modules-clean:
 
 vmm:
 	cmake -S userspace -B build/vmm
-	cmake --build build/vmm --target minikvm -j $(shell nproc)
+	+cmake --build build/vmm --target minikvm $(jobs)
+
+guest-image:
+	@scripts/guest-image
 
 install: modules
 	+$(kbuild) modules_install

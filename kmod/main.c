@@ -22,11 +22,7 @@ static struct miscdevice mkvm_misc = {
 /* By what the CPU says of itself; whether it will do is hardware_setup's question. */
 static const struct mkvm_vendor *choose_vendor(void)
 {
-	if (boot_cpu_has(X86_FEATURE_SVM)) {
-		pr_err("this CPU has AMD-V, which minikvm does not drive yet\n");
-		return NULL;
-	}
-	return &mkvm_vmx;
+	return boot_cpu_has(X86_FEATURE_SVM) ? &mkvm_svm : &mkvm_vmx;
 }
 
 static int __init mkvm_init(void)
@@ -34,8 +30,6 @@ static int __init mkvm_init(void)
 	int ret;
 
 	mkvm_vendor = choose_vendor();
-	if (!mkvm_vendor)
-		return -EOPNOTSUPP;
 	ret = mkvm_fpu_setup();
 	if (ret)
 		return ret;

@@ -99,6 +99,11 @@ void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
 
 /* ---- vm.c ---- */
 
+/* One moment, as the TSC and as the VM's clock in nanoseconds. */
+struct mkvm_clock_base {
+	u64 tsc, ns;
+};
+
 struct mkvm_vm {
 	refcount_t refs;		/* one per fd: the VM's and each vCPU's */
 	struct mm_struct *mm;		/* [I] creator; VM and vCPU ioctls only from it */
@@ -111,6 +116,8 @@ struct mkvm_vm {
 	u32 nr_vcpus;			/* [l] */
 	u64 tss_addr;			/* [l] accepted and kept; unrestricted guest needs none */
 	u64 identity_map_addr;		/* [l] likewise */
+	u64 clock_start_ns;		/* [I] of the host's raw clock, when the VM's was 0 */
+	struct mkvm_clock_base clock;	/* [I] */
 };
 
 long mkvm_vm_create(unsigned long type);
@@ -131,6 +138,8 @@ void mkvm_request_all(struct mkvm_vm *vm, unsigned int request);
 enum mkvm_request {
 	MKVM_REQ_TLB_FLUSH,	/* second-stage translations of this vCPU */
 	MKVM_REQ_KICK,		/* only come out once */
+	MKVM_REQ_CLOCK,		/* the guest's page of x86/clock.c is old */
+	MKVM_REQ_WALL_CLOCK,	/* the guest asked for the time of day */
 };
 
 /* Where a vCPU is, for mkvm_request_all. */
@@ -157,6 +166,10 @@ struct mkvm_event {
 	u32 insn_len;		/* of INT n, INT3, INTO: re-injection pushes RIP + this */
 };
 
+/* Which of them the next or last VM entry delivers. */
+enum mkvm_injected { MKVM_INJECTED_NOTHING, MKVM_INJECTED_EXCEPTION, MKVM_INJECTED_NMI,
+		     MKVM_INJECTED_IRQ };
+
 struct mkvm_fpu;		/* x86/fpu.c */
 
 struct mkvm_vcpu {
@@ -179,6 +192,8 @@ struct mkvm_vcpu {
 	struct mkvm_event irq;		/* [v] KVM_INTERRUPT, or interrupted in its delivery */
 	bool nmi_injected;		/* [v] NMI interrupted in its delivery */
 	u32 nmi_pending;		/* [v] 0..2, waits until NMIs are not blocked */
+	enum mkvm_injected injected;	/* [v] */
+	bool windows;			/* [v] a VM exit was asked for when one can go in */
 	bool shutdown;			/* [v] triple fault: KVM_EXIT_SHUTDOWN is due */
 
 	/* What the last exit left to do. */
@@ -221,11 +236,14 @@ struct mkvm_vcpu {
 	u64 cr8;			/* [v] TPR bits 7:4 */
 	u64 apic_base;			/* [v] */
 	u64 xcr0;			/* [v] the guest's */
-	bool xcr0_loaded;		/* [v] the CPU's XCR0 is the guest's */
+	bool in_loop;			/* [v] the CPU holds the guest's XCR0, MSRs, DR0-DR3 */
 	u64 dr[4], dr6, dr7;		/* [v] */
 	struct mkvm_msr_file msrs;	/* [v] MSRs that are only values */
 	u64 tsc_offset;			/* [v] guest TSC = host TSC + this */
 	u64 tsc_adjust;			/* [v] IA32_TSC_ADJUST */
+	u64 clock_msr;			/* [v] MSR_KVM_SYSTEM_TIME */
+	u64 wall_clock_msr;		/* [v] MSR_KVM_WALL_CLOCK */
+	u32 clock_version;		/* [v] of the guest's page, even */
 	u32 mp_state;			/* [v] KVM_MP_STATE_* */
 	bool sigset_active;		/* [v] KVM_SET_SIGNAL_MASK */
 	sigset_t sigset;		/* [v] */
@@ -233,7 +251,7 @@ struct mkvm_vcpu {
 	u32 nr_cpuid;			/* [v] */
 	struct mkvm_guest_cpu guest_cpu;	/* [v] what its CPUID allows */
 	bool has_run;			/* [v] */
-	bool run_synced;		/* [v] kvm_run tells the state after the last VM exit */
+	bool run_synced;		/* [v] kvm_run tells the state at the end of this KVM_RUN */
 
 	struct mkvm_fpu *fpu;		/* [I] */
 	void *pio_data;			/* [I] page 1 of the mmap */

@@ -23,6 +23,7 @@
 
 #include "mkvm.h"
 #include "vendor.h"
+#include "host/host.h"
 
 static void *alloc_table(void)
 {
@@ -389,6 +390,14 @@ static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned 
 	return ret;
 }
 
+/* Without waiting for disk or userfaultfd, since the guest wants only one of them. */
+static int get_at_once(struct mapping *m, unsigned long hva, u32 nr, unsigned int flags)
+{
+	int ret = get_user_pages_fast_only(hva, nr, flags, m->pages);
+
+	return ret > 0 ? ret : get_user_pages_unlocked(hva, nr, m->pages, flags | FOLL_NOWAIT);
+}
+
 /*
  * Up to nr pages from hva on, with a reference for as long as it takes to map
  * them. A read gets a writable mapping only where the host already has one:
@@ -407,7 +416,9 @@ static int get_host_pages(struct mapping *m, unsigned long hva, u32 nr)
 		m->writable = false;
 		nr = 1;
 	}
-	ret = get_user_pages_fast(hva, nr, m->writable ? FOLL_WRITE : 0, m->pages);
+	ret = get_at_once(m, hva, nr, m->writable ? FOLL_WRITE : 0);
+	if (ret <= 0)
+		ret = mkvm_host_wait_for_page(hva, m->writable, m->pages);
 	if (ret <= 0)
 		return ret == -EINTR ? ret : -EFAULT;
 out:
@@ -467,6 +478,8 @@ int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access)
 	int ret = resolve(v, gpa >> PAGE_SHIFT, access);
 
 	srcu_read_unlock(&v->vm->srcu, idx);
+	if (ret == -EINTR)
+		ret = 0;	/* the next round finds the signal; the guest faults again */
 	return ret ?: MKVM_RESUME;
 }
 

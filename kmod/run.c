@@ -38,6 +38,7 @@ void mkvm_vcpu_load(struct mkvm_vcpu *v)
 	if (unlikely(v->cpu != cpu)) {
 		/* This CPU may hold translations from when it last ran here. */
 		set_bit(MKVM_REQ_TLB_FLUSH, &v->requests);
+		set_bit(MKVM_REQ_CLOCK, &v->requests);	/* and its TSC may differ */
 		WRITE_ONCE(v->cpu, cpu);
 	}
 }
@@ -78,7 +79,9 @@ static int run_loop(struct mkvm_vcpu *v)
 	mkvm_host_note_guest();
 	mkvm_vendor->host_enter(v);
 	mkvm_xcr0_load(v);
+	v->in_loop = true;
 	next = mkvm_vendor->run(v);
+	v->in_loop = false;
 	mkvm_xcr0_put(v);
 	mkvm_vendor->host_leave(v);
 	/* What interrupted the guest is taken here, and counted as its time. */
@@ -92,7 +95,8 @@ static int run_loop(struct mkvm_vcpu *v)
 
 /*
  * What userspace reads after each KVM_RUN without an ioctl. Loaded. No way out
- * may leave it stale: the next KVM_RUN takes cr8 back from there.
+ * may leave it stale: the next KVM_RUN takes cr8 back from there, and an
+ * interrupt that waits since the last KVM_RUN would be replaced by another.
  */
 static void sync_to_run(struct mkvm_vcpu *v)
 {
@@ -116,7 +120,6 @@ static int enter_guest(struct mkvm_vcpu *v)
 	handle_requests(v);
 	skip_finished_insn(v);
 	mkvm_fpu_load(v);
-	v->run_synced = false;
 	next = run_loop(v);
 	mkvm_fpu_put(v);
 	if (next == MKVM_TO_USER)
@@ -131,6 +134,18 @@ static int interrupted(struct mkvm_vcpu *v)
 	return -EINTR;
 }
 
+/* Requests that write guest memory. */
+static void handle_sleeping_requests(struct mkvm_vcpu *v)
+{
+	if (likely(!(READ_ONCE(v->requests) &
+		     (BIT(MKVM_REQ_CLOCK) | BIT(MKVM_REQ_WALL_CLOCK)))))
+		return;
+	if (test_and_clear_bit(MKVM_REQ_CLOCK, &v->requests))
+		mkvm_clock_update(v);
+	if (test_and_clear_bit(MKVM_REQ_WALL_CLOCK, &v->requests))
+		mkvm_wall_clock_write(v);
+}
+
 static int one_round(struct mkvm_vcpu *v)
 {
 	int next;
@@ -142,6 +157,7 @@ static int one_round(struct mkvm_vcpu *v)
 	}
 	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work())
 		return interrupted(v);
+	handle_sleeping_requests(v);
 	next = enter_guest(v);
 	if (next != MKVM_DEFER)
 		return next == MKVM_BREAK ? MKVM_RESUME : next;
@@ -160,11 +176,10 @@ static int complete_last_exit(struct mkvm_vcpu *v)
 /* Userspace sees a finished instruction even when the guest is not entered. */
 static int finish_without_entry(struct mkvm_vcpu *v)
 {
-	if (v->skip_len) {
-		mkvm_vcpu_load(v);
-		skip_finished_insn(v);
-		mkvm_vcpu_put(v);
-	}
+	mkvm_vcpu_load(v);
+	skip_finished_insn(v);
+	sync_to_run(v);
+	mkvm_vcpu_put(v);
 	return -EINTR;
 }
 
@@ -175,10 +190,11 @@ static int run(struct mkvm_vcpu *v)
 
 	if (cr8 > 15)
 		return -EINVAL;
+	v->run_synced = false;
 	next = complete_last_exit(v);
+	v->cr8 = cr8;
 	if (next == MKVM_RESUME && READ_ONCE(v->run->HINT_UNSAFE_IN_KVM(immediate_exit)))
 		return finish_without_entry(v);
-	v->cr8 = cr8;
 	v->has_run = true;
 	while (next == MKVM_RESUME)
 		next = one_round(v);

@@ -89,6 +89,12 @@ struct mkvm_vendor {
 	u64 (*get_msr)(struct mkvm_vcpu *v, u32 index);
 	void (*set_msr)(struct mkvm_vcpu *v, u32 index, u64 value);
 	void (*set_tsc_offset)(struct mkvm_vcpu *v, u64 offset);
+	/* Have the next VM entry deliver it; x86/inject.c chooses. */
+	void (*inject)(struct mkvm_vcpu *v, const struct mkvm_event *e);
+	bool (*irq_allowed)(struct mkvm_vcpu *v);	/* could the guest take one now? */
+	bool (*nmi_allowed)(struct mkvm_vcpu *v);
+	/* A VM exit as soon as the guest can take one, or no longer. */
+	void (*set_windows)(struct mkvm_vcpu *v, bool irq, bool nmi);
 	/* KVM_X86_SHADOW_INT_STI | _MOV_SS. */
 	u8 (*get_shadow)(struct mkvm_vcpu *v);
 	void (*set_shadow)(struct mkvm_vcpu *v, u8 shadow);
@@ -104,6 +110,7 @@ struct mkvm_vendor {
 };
 
 extern const struct mkvm_vendor mkvm_vmx;
+extern const struct mkvm_vendor mkvm_svm;
 extern const struct mkvm_vendor *mkvm_vendor;	/* chosen in main.c */
 
 #endif /* MKVM_VENDOR_H */

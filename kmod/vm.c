@@ -11,6 +11,7 @@
 #include "mkvm.h"
 #include "dev.h"
 #include "vendor.h"
+#include "x86/x86.h"
 
 /* ---- life ---- */
 
@@ -49,6 +50,7 @@ static struct mkvm_vm *vm_create(void)
 	ret = mkvm_slots_init(vm);
 	if (ret)
 		goto srcu;
+	mkvm_clock_init(vm);
 	ret = mkvm_mmu_init(vm);
 	if (ret)
 		goto slots;

@@ -22,29 +22,53 @@ need() {
 	done
 }
 
-# Remind the user every ten seconds of what is going on. Ends with the shell that started it.
+# Tell the user of what goes on: a running count on a terminal, elsewhere a line every ten seconds. Ends with the shell
+# that started it.
 heartbeat() {
 	local what=$1 waited=0
 	while sleep 1; do
 		kill -0 $$ 2>/dev/null || exit
 		waited=$((waited + 1))
-		[ $((waited % 10)) -ne 0 ] || say "$what ... $waited s"
+		if [ -t 2 ]; then
+			printf '\r%s: %s ... %s s' "${0##*/}" "$what" $waited >&2
+		elif [ $((waited % 10)) -eq 0 ]; then
+			say "$what ... $waited s"
+		fi
 	done
 }
 
 # with_progress WHAT COMMAND...: run a command, saying what and for how long; its output is shown only if it fails.
 with_progress() {
-	local what=$1 log status=0 beat start=$SECONDS
+	local what=$1 name log status=0 beat start=$SECONDS
 	shift
-	say "$what"
-	log=$(mktemp)
-	heartbeat "$what" &
+	if [ -t 2 ]; then printf '%s: %s ...' "${0##*/}" "$what" >&2; else say "$what"; fi
+	name=$(mktemp)
+	exec {log}<>"$name"
+	rm "$name"		# so that nothing stays behind, however this ends
+	heartbeat "$what" {log}>&- &
 	beat=$!
-	"$@" >"$log" 2>&1 || status=$?
+	"$@" >&"$log" 2>&1 || status=$?
 	kill "$beat" 2>/dev/null
 	wait "$beat" 2>/dev/null || true
-	[ "$status" = 0 ] || cat "$log" >&2
-	rm -f "$log"
-	[ $((SECONDS - start)) -le 2 ] || say "$what: $((SECONDS - start)) s"
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	if [ -t 2 ] || [ $((SECONDS - start)) -gt 2 ]; then say "$what: $((SECONDS - start)) s"; fi
+	[ "$status" = 0 ] || cat "/dev/fd/$log" >&2
+	exec {log}>&-
 	return "$status"
+}
+
+# vmx or svm: what emulates it, and the host's own hypervisor for it.
+emulator_of() {
+	case $1 in
+	vmx) echo bochs ;;
+	svm) echo qemu ;;
+	*) die "HOST=$1: vmx or svm" ;;
+	esac
+}
+
+kvm_module() {
+	case $1 in
+	vmx) echo kvm-intel ;;
+	svm) echo kvm-amd ;;
+	esac
 }

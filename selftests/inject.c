@@ -6,6 +6,7 @@
 #include "kselftest_harness.h"
 #include "guest.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 
 #define IRQ 0x30
@@ -101,6 +102,51 @@ TEST(run_page_tells_whether_the_guest_is_ready)
 	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
 	EXPECT_EQ(0, g.cpu.run->if_flag);
 	EXPECT_EQ(0, g.cpu.run->ready_for_interrupt_injection);
+}
+
+static void block(int signal)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void never_called(int signal) { (void)signal; }
+
+static int unblock_all_in_run(struct vcpu *v)
+{
+	struct { struct kvm_signal_mask head; u64 mask; } __attribute__((packed)) m = { .head.len = 8 };
+
+	return kvm(v->fd, KVM_SET_SIGNAL_MASK, &m);
+}
+
+/* A second interrupt would replace the first: a KVM_RUN that did not enter says that it waits, too. */
+TEST(run_page_tells_of_a_waiting_interrupt)
+{
+	struct guest g;
+
+	guest_halted(&g);
+	EXPECT_EQ(1, g.cpu.run->ready_for_interrupt_injection);
+	ASSERT_EQ(0, interrupt(&g.cpu, IRQ));
+	g.cpu.run->immediate_exit = 1;
+	EXPECT_EQ(-EINTR, vcpu_run(&g.cpu));
+	EXPECT_EQ(0, g.cpu.run->ready_for_interrupt_injection);
+	g.cpu.run->immediate_exit = 0;
+	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
+	EXPECT_EQ(1, g.cpu.run->ready_for_interrupt_injection);
+
+	block(SIGUSR1);		/* it only pends; its handler never runs */
+	signal(SIGUSR1, never_called);
+	raise(SIGUSR1);
+	ASSERT_EQ(0, unblock_all_in_run(&g.cpu));
+	ASSERT_EQ(0, interrupt(&g.cpu, IRQ));
+	EXPECT_EQ(-EINTR, vcpu_run(&g.cpu));
+	EXPECT_EQ(0, g.cpu.run->ready_for_interrupt_injection);
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_SIGNAL_MASK, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
+	EXPECT_EQ(2, traps(&g)->hits[IRQ]);
 }
 
 /* The window opens behind the instruction after STI. */

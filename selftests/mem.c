@@ -5,11 +5,10 @@
  * is MMIO.
  */
 #include "kselftest_harness.h"
-#include "guest.h"
+#include "thread.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -41,49 +40,39 @@ FIXTURE_TEARDOWN(mem)
 	guest_close(&self->g);
 }
 
-static u64 guest_load(struct guest *g, u64 gpa)
-{
-	struct outcome out = TRY(g, load, (&(struct kvm_regs){ .rbx = gpa }));
-
-	if (out.exit != KVM_EXIT_HLT || out.vector != NO_TRAP)
-		die("load from 0x%lx: exit %s, vector %u", gpa, exit_name(out.exit), out.vector);
-	return out.regs.rax;
-}
-
-static void guest_store(struct guest *g, u64 gpa, u64 value)
-{
-	struct outcome out = TRY(g, store, (&(struct kvm_regs){ .rbx = gpa, .rax = value }));
-
-	if (out.exit != KVM_EXIT_HLT || out.vector != NO_TRAP)
-		die("store to 0x%lx: exit %s, vector %u", gpa, exit_name(out.exit), out.vector);
-}
-
 /* An access that need not succeed: what KVM_RUN returns. */
-static int run_access(struct guest *g, const u8 *code, u64 gpa, u64 value)
+static int try_load(struct guest *g, u64 gpa)
 {
-	struct kvm_regs regs = {
-		.rip = GUEST_CODE, .rsp = GUEST_STACK, .rflags = RFLAGS_FIXED,
-		.rbx = gpa, .rax = value,
-	};
-	static const u8 hlt = 0xf4;
-
-	guest_code(g, code, 3);
-	memcpy(g->vm.ram + GUEST_CODE + 3, &hlt, 1);
-	set_regs(&g->cpu, &regs);
+	prepare_load(g, gpa);
 	return vcpu_run(&g->cpu);
 }
 
-/* Whether that access leaves to userspace as MMIO; it is completed, too. */
-static bool is_mmio(struct guest *g, const u8 *code, u64 gpa)
+static int try_store(struct guest *g, u64 gpa, u64 value)
+{
+	prepare_store(g, gpa, value);
+	return vcpu_run(&g->cpu);
+}
+
+/* Whether that KVM_RUN left to userspace as MMIO; it is completed, too. */
+static bool is_mmio(struct guest *g, int ret, u64 gpa)
 {
 	struct kvm_run *run = g->cpu.run;
-	bool mmio = !run_access(g, code, gpa, 0) && run->exit_reason == KVM_EXIT_MMIO &&
-		    run->mmio.phys_addr == gpa;
+	bool mmio = !ret && run->exit_reason == KVM_EXIT_MMIO && run->mmio.phys_addr == gpa;
 
 	run->immediate_exit = 1;
 	vcpu_run(&g->cpu);
 	run->immediate_exit = 0;
 	return mmio;
+}
+
+static bool load_is_mmio(struct guest *g, u64 gpa)
+{
+	return is_mmio(g, try_load(g, gpa), gpa);
+}
+
+static bool store_is_mmio(struct guest *g, u64 gpa)
+{
+	return is_mmio(g, try_store(g, gpa, 0), gpa);
 }
 
 static void extra_slot(struct guest *g, void *hva, u64 size)
@@ -155,72 +144,6 @@ TEST_F(mem, dontneed)
 	}
 }
 
-struct guest_thread {
-	struct vcpu *cpu;
-	pthread_t thread;
-	volatile bool stop, done;
-	int ret, exits;
-};
-
-static void kicked(int sig)
-{
-	(void)sig;
-}
-
-/* Runs until told to stop; MMIO exits (no slot just now) are gone on from. */
-static void *run_guest(void *arg)
-{
-	struct guest_thread *t = arg;
-
-	while (!t->stop) {
-		t->ret = vcpu_run(t->cpu);
-		t->exits++;
-		if (t->ret && t->ret != -EINTR && t->ret != -EFAULT)
-			break;
-		if (!t->ret && t->cpu->run->exit_reason != KVM_EXIT_MMIO)
-			break;
-	}
-	t->done = true;
-	return NULL;
-}
-
-static void start_thread(struct guest_thread *t, struct vcpu *cpu)
-{
-	struct sigaction sa = { .sa_handler = kicked };
-
-	sigaction(SIGUSR1, &sa, NULL);
-	*t = (struct guest_thread){ .cpu = cpu };
-	pthread_create(&t->thread, NULL, run_guest, t);
-}
-
-/* Whether the thread had to be stopped: a guest that ended by itself is a failure. */
-static bool stop_thread(struct guest_thread *t)
-{
-	bool was_running = !t->done;
-
-	t->stop = true;
-	while (!t->done) {
-		pthread_kill(t->thread, SIGUSR1);
-		usleep(1000);
-	}
-	pthread_join(t->thread, NULL);
-	return was_running;
-}
-
-static void start_code(struct vcpu *v, const u8 *code, size_t len, struct guest *g, u64 gpa,
-		       u64 pages)
-{
-	struct kvm_regs regs = {
-		.rip = GUEST_CODE, .rsp = GUEST_STACK, .rflags = RFLAGS_FIXED | RFLAGS_IF,
-		.rbx = gpa, .r8 = gpa, .r9 = pages,
-	};
-
-	guest_code(g, code, len);
-	set_regs(v, &regs);
-}
-
-#define START(v, name, g, gpa, pages) start_code(v, name, name##_end - name, g, gpa, pages)
-
 TEST_F(mem, dontneed_under_a_running_guest)
 {
 	struct guest *g = &self->g;
@@ -248,8 +171,8 @@ TEST_F(mem, munmap_is_efault_until_mapped_again)
 	extra_slot(g, mem, 4 * PAGE);
 	guest_store(g, EXTRA_GPA, 1);
 	ASSERT_EQ(0, munmap(mem, 4 * PAGE));
-	EXPECT_EQ(-EFAULT, run_access(g, load, EXTRA_GPA, 0));
-	EXPECT_EQ(-EFAULT, run_access(g, store, EXTRA_GPA, 5));
+	EXPECT_EQ(-EFAULT, try_load(g, EXTRA_GPA));
+	EXPECT_EQ(-EFAULT, try_store(g, EXTRA_GPA, 5));
 	ASSERT_EQ(mem, mmap(mem, 4 * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	EXPECT_EQ(0, vcpu_run(&g->cpu));	/* the same instruction, now completed */
@@ -265,7 +188,7 @@ TEST_F(mem, mremap_moves_the_contents_away)
 	extra_slot(g, mem, 4 * PAGE);
 	guest_store(g, EXTRA_GPA, 0x11);
 	ASSERT_EQ(other, mremap(mem, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, other));
-	EXPECT_EQ(-EFAULT, run_access(g, load, EXTRA_GPA, 0));
+	EXPECT_EQ(-EFAULT, try_load(g, EXTRA_GPA));
 	EXPECT_EQ(0x11, *word(other));
 	*word(other) = 0x22;
 	ASSERT_EQ(mem, mremap(other, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, mem));
@@ -282,7 +205,7 @@ TEST_F(mem, prot_none_is_efault)
 	extra_slot(g, mem, PAGE);
 	guest_store(g, EXTRA_GPA, 3);
 	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_NONE));
-	EXPECT_EQ(-EFAULT, run_access(g, load, EXTRA_GPA, 0));
+	EXPECT_EQ(-EFAULT, try_load(g, EXTRA_GPA));
 	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(3, guest_load(g, EXTRA_GPA));
 }
@@ -298,7 +221,7 @@ TEST_F(mem, read_only_mapping_cannot_be_written)
 	guest_store(g, EXTRA_GPA, 0x5678);
 	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_READ));
 	EXPECT_EQ(0x5678, guest_load(g, EXTRA_GPA));
-	EXPECT_EQ(-EFAULT, run_access(g, store, EXTRA_GPA, 0x9999));
+	EXPECT_EQ(-EFAULT, try_store(g, EXTRA_GPA, 0x9999));
 	EXPECT_EQ(0x5678, *word(mem));
 	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_READ | PROT_WRITE));
 	guest_store(g, EXTRA_GPA, 0x9999);
@@ -416,7 +339,7 @@ TEST_F(mem, truncated_file_is_efault)
 	extra_slot(g, mem, 4 * PAGE);
 	guest_store(g, EXTRA_GPA + 3 * PAGE, 1);
 	ASSERT_EQ(0, ftruncate(fd, PAGE));
-	EXPECT_EQ(-EFAULT, run_access(g, load, EXTRA_GPA + 3 * PAGE, 0));
+	EXPECT_EQ(-EFAULT, try_load(g, EXTRA_GPA + 3 * PAGE));
 	guest_store(g, EXTRA_GPA, 9);
 }
 
@@ -441,7 +364,7 @@ static void check_large(struct __test_metadata *_metadata, struct guest *g, u8 *
 	EXPECT_EQ(0x99, *word(mem + 100 * PAGE));
 	/* Made read-only in part */
 	ASSERT_EQ(0, mprotect(mem + 600 * PAGE, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, run_access(g, store, EXTRA_GPA + 600 * PAGE, 1));
+	EXPECT_EQ(-EFAULT, try_store(g, EXTRA_GPA + 600 * PAGE, 1));
 	guest_store(g, EXTRA_GPA + 601 * PAGE, 1);
 }
 
@@ -508,8 +431,8 @@ TEST_F(mem, slot_inside_a_huge_page)
 	memset(mem, 0, 2 * MIB);
 	ASSERT_EQ(0, vm_slot(&g->vm, 1, 0, EXTRA_GPA + 4 * PAGE, 4 * PAGE, mem + 4 * PAGE));
 	guest_store(g, EXTRA_GPA + 4 * PAGE, 1);
-	EXPECT_TRUE(is_mmio(g, store, EXTRA_GPA + 3 * PAGE));
-	EXPECT_TRUE(is_mmio(g, store, EXTRA_GPA + 8 * PAGE));
+	EXPECT_TRUE(store_is_mmio(g, EXTRA_GPA + 3 * PAGE));
+	EXPECT_TRUE(store_is_mmio(g, EXTRA_GPA + 8 * PAGE));
 	EXPECT_EQ(0, *word(mem + 3 * PAGE));
 	EXPECT_EQ(0, *word(mem + 8 * PAGE));
 }
@@ -558,11 +481,11 @@ TEST_F(mem, deleted_slot_becomes_mmio)
 	extra_slot(g, mem, PAGE);
 	guest_store(g, EXTRA_GPA, 0x77);
 	ASSERT_EQ(0, vm_slot(&g->vm, EXTRA_SLOT, 0, 0, 0, NULL));
-	EXPECT_TRUE(is_mmio(g, store, EXTRA_GPA));
+	EXPECT_TRUE(store_is_mmio(g, EXTRA_GPA));
 	EXPECT_EQ(0x77, *word(mem));
-	EXPECT_TRUE(is_mmio(g, load, EXTRA_GPA));
-	EXPECT_TRUE(is_mmio(g, load, EXTRA_GPA + PAGE));
-	EXPECT_TRUE(is_mmio(g, load, EXTRA_GPA - 8));
+	EXPECT_TRUE(load_is_mmio(g, EXTRA_GPA));
+	EXPECT_TRUE(load_is_mmio(g, EXTRA_GPA + PAGE));
+	EXPECT_TRUE(load_is_mmio(g, EXTRA_GPA - 8));
 	extra_slot(g, mem, PAGE);
 	EXPECT_EQ(0x77, guest_load(g, EXTRA_GPA));
 }
@@ -576,8 +499,8 @@ TEST_F(mem, moved_slot_is_only_at_its_new_place)
 	guest_store(g, EXTRA_GPA, 0x77);
 	ASSERT_EQ(0, vm_slot(&g->vm, EXTRA_SLOT, 0, EXTRA_GPA + MIB, PAGE, mem));
 	EXPECT_EQ(0x77, guest_load(g, EXTRA_GPA + MIB));
-	EXPECT_TRUE(is_mmio(g, load, EXTRA_GPA));
-	EXPECT_TRUE(is_mmio(g, store, EXTRA_GPA));
+	EXPECT_TRUE(load_is_mmio(g, EXTRA_GPA));
+	EXPECT_TRUE(store_is_mmio(g, EXTRA_GPA));
 }
 
 /* CVE-2013-4592 */
@@ -639,7 +562,7 @@ TEST_F(mem, slot_over_the_run_page)
 	int ret = vm_slot(&g->vm, EXTRA_SLOT, 0, EXTRA_GPA, PAGE, g->cpu.run);
 
 	if (ret == 0) {
-		ret = run_access(g, store, EXTRA_GPA + 0x100, 0x4141414141414141);
+		ret = try_store(g, EXTRA_GPA + 0x100, 0x4141414141414141);
 		EXPECT_TRUE(ret == 0 || ret == -EFAULT) TH_LOG("%d", ret);
 	}
 	memset(g->cpu.run, 0, PAGE);

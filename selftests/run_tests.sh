@@ -5,7 +5,7 @@
 # (all by default) on $MINIKVM_DEVICE and count their TAP lines. Plain POSIX
 # sh: the test hosts have nothing but busybox.
 cd "$(dirname "$0")" || exit 1
-[ $# -gt 0 ] || set -- abi abi_table vm vcpu state run exits msrs inject mem migrate fpu debug badstate
+[ $# -gt 0 ] || set -- abi abi_table vm vcpu state run exits msrs inject mem paging migrate fpu debug badstate
 
 log=$(mktemp) || exit 1
 trap 'rm -f "$log" "$log.status"' EXIT
@@ -19,14 +19,15 @@ for program; do
 	{ "./$program" 2>&1; echo $? >"$log.status"; } | tee "$log" |
 		awk '!/^# ( RUN| *OK |Starting |Totals)/ { print; fflush() }'
 	status=$(cat "$log.status")
+	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$log")
 	skip=$(count '^ok .*# SKIP')
 	bad=$(count '^not ok ')
 	passed=$((passed + $(count '^ok ') - skip))
 	if [ "$status" -eq 4 ]; then
 		skip=$((skip + 1))
-	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
-		echo "not ok - $program: exit status $status"
-		bad=1
+	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] || [ "$plan" != "$(count '^\(not \)\?ok ')" ]; then
+		echo "not ok - $program: exit status $status, plan: ${plan:-none}"
+		bad=$((bad + 1))
 	fi
 	failed=$((failed + bad))
 	skipped=$((skipped + skip))

@@ -80,15 +80,18 @@ struct mkvm_vmcs_dump {
  * MKVM_GET_STATS (vCPU fd, _IOR): counts since the vCPU was created. The VMCS
  * access counts stay 0 unless the module was built with MKVM_DEBUG=1.
  */
-#define MKVM_STATS_REASONS	80
+#define MKVM_STATS_REASONS	168
 struct mkvm_vcpu_stats {
 	__u64 entries;		/* VM entries that led to a VM exit */
 	__u64 user_exits;	/* returns from KVM_RUN with an exit reason */
 	__u64 faults;		/* second-stage faults resolved in the kernel */
 	__u64 vmreads;
 	__u64 vmwrites;
-	__u64 exits[MKVM_STATS_REASONS];	/* by basic exit reason */
+	/* By basic exit reason; AMD-V: by exit code, and nested page faults at MKVM_STATS_NPF. */
+	__u64 exits[MKVM_STATS_REASONS];
 };
+
+#define MKVM_STATS_NPF		0xa5
 
 #define MKVM_GET_STATS		_IOR(MKVMIO, 0x02, struct mkvm_vcpu_stats)
 

@@ -7,6 +7,7 @@
 #include <linux/types.h>
 
 struct mkvm_vendor;
+struct page;
 
 /* ---- virt.c: the one owner of hardware virtualization ---- */
 
@@ -51,10 +52,24 @@ void mkvm_host_vmx_put(void);
 /* VMXON and VMXOFF are ours to execute, not the kernel's. */
 bool mkvm_host_vmx_is_ours(void);
 
+/* ---- svme.c: EFER.SVME; the same as for CR4.VMXE, but there is no VMXON ---- */
+
+int mkvm_host_svm_setup(void);
+int mkvm_host_svm_get(void);
+void mkvm_host_svm_put(void);
+
 /* ---- work.c ---- */
 
 /* Reschedule, task work, rseq: 0, or -EINTR when a signal waits. May sleep. */
 int mkvm_host_handle_work(void);
+
+/* ---- page.c ---- */
+
+/*
+ * The page at hva, with a reference, and its content on the way as long as it
+ * takes: 1, or -EINTR when a signal waits, or another error. May sleep.
+ */
+int mkvm_host_wait_for_page(unsigned long hva, bool write, struct page **page);
 
 /* ---- nmi.c: events that arrived as a VM exit and are the host's ---- */
 

@@ -51,17 +51,17 @@ static void restore_segments(const struct mkvm_host_state *s)
 		load_gs_index(s->gs);
 }
 
-static void save_breakpoints(struct mkvm_host_state *s)
+void mkvm_host_breakpoints_save(struct mkvm_host_breakpoints *b)
 {
-	s->breakpoints = hw_breakpoint_active();
-	if (likely(!s->breakpoints))
+	b->active = hw_breakpoint_active();
+	if (likely(!b->active))
 		return;
-	get_debugreg(s->dr[0], 0);
-	get_debugreg(s->dr[1], 1);
-	get_debugreg(s->dr[2], 2);
-	get_debugreg(s->dr[3], 3);
-	get_debugreg(s->dr6, 6);
-	get_debugreg(s->dr7, 7);
+	get_debugreg(b->dr[0], 0);
+	get_debugreg(b->dr[1], 1);
+	get_debugreg(b->dr[2], 2);
+	get_debugreg(b->dr[3], 3);
+	get_debugreg(b->dr6, 6);
+	get_debugreg(b->dr7, 7);
 	set_debugreg(0ul, 7);
 }
 
@@ -69,22 +69,22 @@ static void save_breakpoints(struct mkvm_host_state *s)
  * What perf installed on this CPU meanwhile is armed when its event is next
  * scheduled: the kernel's own restore function is not for modules everywhere.
  */
-static void restore_breakpoints(const struct mkvm_host_state *s)
+void mkvm_host_breakpoints_restore(const struct mkvm_host_breakpoints *b)
 {
-	if (likely(!s->breakpoints))
+	if (likely(!b->active))
 		return;
-	set_debugreg(s->dr[0], 0);
-	set_debugreg(s->dr[1], 1);
-	set_debugreg(s->dr[2], 2);
-	set_debugreg(s->dr[3], 3);
-	set_debugreg(s->dr6, 6);
-	set_debugreg(s->dr7, 7);
+	set_debugreg(b->dr[0], 0);
+	set_debugreg(b->dr[1], 1);
+	set_debugreg(b->dr[2], 2);
+	set_debugreg(b->dr[3], 3);
+	set_debugreg(b->dr6, 6);
+	set_debugreg(b->dr7, 7);
 }
 
 void mkvm_host_state_save(struct mkvm_host_state *s)
 {
 	save_segments(s);
-	save_breakpoints(s);
+	mkvm_host_breakpoints_save(&s->breakpoints);
 	s->debugctl = get_debugctlmsr();
 }
 
@@ -94,7 +94,7 @@ void mkvm_host_state_restore(const struct mkvm_host_state *s)
 	load_fixmap_gdt(smp_processor_id());
 	invalidate_tss_limit();
 	restore_segments(s);
-	restore_breakpoints(s);
+	mkvm_host_breakpoints_restore(&s->breakpoints);
 	if (unlikely(s->debugctl))
 		update_debugctlmsr(s->debugctl);
 }

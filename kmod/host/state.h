@@ -10,20 +10,31 @@
 #include <linux/types.h>
 #include <asm/special_insns.h>
 
-/* Of the running thread and this CPU, while guests may run here. */
+/* The host's breakpoints: neither vendor's VM exit brings DR0-DR3, DR6 and DR7 back. */
+struct mkvm_host_breakpoints {
+	bool active;			/* there are some, and they are in here */
+	unsigned long dr[4], dr6, dr7;
+};
+
+/*
+ * As the two below. After save the host's breakpoints are disarmed, so that
+ * guest addresses may go into DR0-DR3.
+ */
+void mkvm_host_breakpoints_save(struct mkvm_host_breakpoints *b);
+void mkvm_host_breakpoints_restore(const struct mkvm_host_breakpoints *b);
+
+/* VT-x: of the running thread and this CPU, while guests may run here. */
 struct mkvm_host_state {
 	u16 ds, es, fs, gs, ldt;	/* selectors; VM exit loads null ones */
-	unsigned long fs_base;		/* for VMCS_HOST_FS_BASE; AMD-V: restored */
-	bool breakpoints;		/* dr[] and dr7 are the host's, to be put back */
-	unsigned long dr[4], dr6, dr7;
+	unsigned long fs_base;		/* for VMCS_HOST_FS_BASE */
+	struct mkvm_host_breakpoints breakpoints;
 	unsigned long debugctl;		/* VM exit clears it */
 };
 
 /*
  * Save before the first VM entry, restore after the last VM exit, with
- * preemption off in between and on the same thread. After save the host's
- * breakpoints are disarmed, so that guest addresses may go into DR0-DR3.
- * Restore before MSR_KERNEL_GS_BASE is: loading a GS selector overwrites it.
+ * preemption off in between and on the same thread. Restore before
+ * MSR_KERNEL_GS_BASE is: loading a GS selector overwrites it.
  */
 void mkvm_host_state_save(struct mkvm_host_state *s);
 void mkvm_host_state_restore(const struct mkvm_host_state *s);

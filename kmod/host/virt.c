@@ -5,12 +5,14 @@
  *
  *	CPU goes offline, comes online	CPU hotplug state
  *	suspend, hibernation		the same for all CPUs but one, syscore for that one
- *	reboot, halt, planned kexec	syscore shutdown
+ *	reboot, halt, planned kexec	reboot notifier, syscore shutdown
  *	crash, kdump, reboot -f		emergency callback
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/kernel.h>
+#include <linux/notifier.h>
+#include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #include <asm/reboot.h>
@@ -30,6 +32,8 @@ static int start_this_cpu(void)
 {
 	int ret;
 
+	if (mkvm_host_going_down())
+		return 0;
 	/* True first: a crash in the middle of cpu_on must find the half-done work. */
 	__this_cpu_write(mkvm_host_virt_on, true);
 	ret = owner->cpu_on();
@@ -91,12 +95,28 @@ static void resume(void)
 		       owner->name, smp_processor_id());
 }
 
-/* Processes still run on all CPUs, and some may be in a guest. */
+/*
+ * Processes still run on all CPUs, and some may be in a guest. The flag comes
+ * first, so that a CPU which comes online now stays as it is.
+ */
 static void shutdown(void)
 {
 	WRITE_ONCE(mkvm_host_stopping, true);
 	on_each_cpu(stop_ipi, NULL, true);
 }
+
+/*
+ * Earlier than syscore shutdown, which misses nobody but which kexec does not
+ * call before 6.8: the new kernel's first write to CR4 would fault in VMX
+ * operation.
+ */
+static int reboot_begins(struct notifier_block *nb, unsigned long how, void *command)
+{
+	shutdown();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = { .notifier_call = reboot_begins };
 
 #ifdef MKVM_HAVE_SYSCORE_DATA
 static int suspend_data(void *unused)
@@ -233,8 +253,10 @@ int mkvm_host_claim(const struct mkvm_vendor *vendor)
 		return ret;
 	register_emergency();
 	register_syscore(&syscore);
+	register_reboot_notifier(&reboot_notifier);
 	ret = start_all_cpus();
 	if (ret) {
+		unregister_reboot_notifier(&reboot_notifier);
 		unregister_syscore(&syscore);
 		unregister_emergency();
 		let_kvm_in();
@@ -245,6 +267,7 @@ int mkvm_host_claim(const struct mkvm_vendor *vendor)
 void mkvm_host_release(void)
 {
 	cpuhp_remove_state(hotplug_state);
+	unregister_reboot_notifier(&reboot_notifier);
 	unregister_syscore(&syscore);
 	unregister_emergency();
 	let_kvm_in();

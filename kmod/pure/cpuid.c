@@ -224,10 +224,11 @@ static void add_signature(struct list *list)
 {
 	/* EBX, ECX, EDX: "KVMKVMKVM" and three zero bytes. */
 	static const u32 signature[4] = { MKVM_CPUID_SIGNATURE + 1, 0x4b4d564b, 0x564b4d56, 0x4d };
-	static const u32 none[4];
+	/* KVM's features: the clock, twice; no delays for ports; stable across CPUs. */
+	static const u32 features[4] = { BIT(0) | BIT(1) | BIT(3) | BIT(24) };
 
 	add(list, MKVM_CPUID_SIGNATURE, 0, 0, signature);
-	add(list, MKVM_CPUID_SIGNATURE + 1, 0, 0, none);
+	add(list, MKVM_CPUID_SIGNATURE + 1, 0, 0, features);
 }
 
 static void add_leaf(struct list *list, mkvm_cpuid_reader read, void *context,

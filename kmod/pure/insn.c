@@ -53,13 +53,6 @@ static u8 operand_size(const struct decoder *d)
 	return (d->mode == MKVM_INSN_16) != d->prefix.operand_size ? 2 : 4;
 }
 
-static u8 address_size(const struct decoder *d)
-{
-	if (d->mode == MKVM_INSN_64)
-		return d->prefix.address_size ? 4 : 8;
-	return (d->mode == MKVM_INSN_16) != d->prefix.address_size ? 2 : 4;
-}
-
 static void set_seg(struct decoder *d, u8 by_default)
 {
 	d->insn->seg = d->prefix.seg == MKVM_INSN_NO_REG ? by_default : d->prefix.seg;
@@ -199,7 +192,7 @@ static bool take_insn(struct decoder *d)
 
 	if (d->prefix.lock)		/* #UD: no MOV takes it */
 		return false;
-	d->insn->addr_size = address_size(d);
+	d->insn->addr_size = mkvm_address_size(&d->prefix, d->mode);
 	size = opcode & 1 ? operand_size(d) : 1;
 	switch (opcode) {
 	case 0x88: case 0x89:
@@ -224,8 +217,17 @@ static bool take_insn(struct decoder *d)
 	}
 }
 
-enum mkvm_insn_status mkvm_insn_decode(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
-				       struct mkvm_insn *insn)
+static bool take_lmsw(struct decoder *d)
+{
+	u16 opcode = (u16)(take_prefixes(d) << 8 | take(d, 1));
+
+	d->insn->addr_size = mkvm_address_size(&d->prefix, d->mode);
+	return opcode == 0x0f01 && !d->prefix.lock && take_modrm(d, 2, 2) &&
+	       (d->truncated || (d->modrm >> 3 & 7) == 6);
+}
+
+static enum mkvm_insn_status decode(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
+				    struct mkvm_insn *insn, bool (*take_one)(struct decoder *))
 {
 	struct decoder d = {
 		.bytes = bytes, .mode = mode, .insn = insn,
@@ -234,9 +236,21 @@ enum mkvm_insn_status mkvm_insn_decode(const u8 *bytes, u32 len, enum mkvm_insn_
 	bool known;
 
 	*insn = (struct mkvm_insn){ .base = MKVM_INSN_NO_REG, .index = MKVM_INSN_NO_REG };
-	known = take_insn(&d);
+	known = take_one(&d);
 	insn->len = (u8)d.pos;
 	if (d.truncated)
 		return len < MKVM_INSN_MAX_LEN ? MKVM_INSN_TRUNCATED : MKVM_INSN_UNKNOWN;
 	return known ? MKVM_INSN_OK : MKVM_INSN_UNKNOWN;
+}
+
+enum mkvm_insn_status mkvm_insn_decode(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
+				       struct mkvm_insn *insn)
+{
+	return decode(bytes, len, mode, insn, take_insn);
+}
+
+enum mkvm_insn_status mkvm_insn_decode_lmsw(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
+					    struct mkvm_insn *insn)
+{
+	return decode(bytes, len, mode, insn, take_lmsw);
 }

@@ -46,6 +46,10 @@ MKVM_PURE_BEGIN
 enum mkvm_insn_status mkvm_insn_decode(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
 				       struct mkvm_insn *insn);
 
+/* LMSW with a memory operand, and nothing else: mem_size 2, reg without meaning. */
+enum mkvm_insn_status mkvm_insn_decode_lmsw(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
+					    struct mkvm_insn *insn);
+
 MKVM_PURE_END
 
 #endif /* MKVM_PURE_INSN_H */

@@ -74,6 +74,8 @@ enum check {
  */
 static const struct mkvm_msr_rule rules[] = {
 	MSR(TSC,		1, SPECIAL, RWL, ANY, 0, 0),
+	MSR(KVM_WALL_CLOCK,	1, SPECIAL, RWL, ANY, 0, 0),
+	MSR(KVM_SYSTEM_TIME,	1, SPECIAL, RWL, ANY, 0, 0),
 	MSR(PLATFORM_ID,	1, CONSTANT, R, CONSTANT, 0, 0),
 	MSR(APIC_BASE,		1, SPECIAL, RW, APIC_BASE, 0, 0),
 	MSR(FEATURE_CONTROL,	1, CONSTANT, R, CONSTANT, 0, 1),	/* locked, no VMX */
@@ -101,6 +103,8 @@ static const struct mkvm_msr_rule rules[] = {
 	MSR(MC0_CTL,		4 * MKVM_MCE_BANKS, STORED, RW, ANY, 0, 0),
 	MSR_IF(tsc_deadline, TSC_DEADLINE, SPECIAL, RWL, ANY, 0, 0),
 	MSR_IF(xsaves, XSS, SPECIAL, RWL, XSS, 0, 0),
+	MSR(KVM_WALL_CLOCK_NEW,	1, SPECIAL, RWL, ANY, 0, 0),
+	MSR(KVM_SYSTEM_TIME_NEW, 1, SPECIAL, RWL, ANY, 0, 0),
 	MSR(EFER,		1, SPECIAL, RW, EFER, 0, 0),
 	MSR(STAR,		1, VENDOR, RWL, ANY, 0, 0),
 	MSR(LSTAR,		1, VENDOR, RWL, CANONICAL, 0, 0),

@@ -122,6 +122,7 @@ enum mkvm_opcode_status mkvm_opcode_decode(const u8 *bytes, u32 len, enum mkvm_i
 	d.pos = mkvm_prefixes_take(bytes, d.len, mode, &d.prefix);
 	if (d.prefix.seg != MKVM_INSN_NO_REG)
 		op->seg = d.prefix.seg;
+	op->addr_size = mkvm_address_size(&d.prefix, mode);
 	known = take_insn(&d);
 	op->len = (u8)d.pos;
 	if (d.truncated)

@@ -21,6 +21,7 @@ struct mkvm_opcode {
 	u8 len;			/* of the instruction, in bytes */
 	u8 reg;			/* 0..15: general register of MOV CR, MOV DR, LMSW and SMSW */
 	u8 seg;			/* 0..5: ES CS SS DS FS GS, for INS and OUTS */
+	u8 addr_size;		/* bytes: 2, 4 or 8, for INS and OUTS */
 	u16 opcode;		/* 0xf4, 0x0fa2 */
 	u8 modrm;		/* of 0x0f01 and of MOV CR and MOV DR, else 0 */
 };

@@ -27,6 +27,14 @@ MKVM_PURE_BEGIN
 u32 mkvm_prefixes_take(const u8 *bytes, u32 len, enum mkvm_insn_mode mode,
 		       struct mkvm_prefixes *p);
 
+/* In bytes: 2, 4 or 8. */
+static inline u8 mkvm_address_size(const struct mkvm_prefixes *p, enum mkvm_insn_mode mode)
+{
+	if (mode == MKVM_INSN_64)
+		return p->address_size ? 4 : 8;
+	return (mode == MKVM_INSN_16) != p->address_size ? 2 : 4;
+}
+
 MKVM_PURE_END
 
 #endif /* MKVM_PURE_PREFIX_H */

@@ -15,7 +15,7 @@
 #define MKVM_SVM_READ(n)	MKVM_BIT(n)
 #define MKVM_SVM_WRITE(n)	MKVM_BIT(16 + (n))
 
-/* mkvm_vmcb.intercept[]: word 0 from exit code 0x60 on, word 1 from 0x80 on, word 2 from 0xa0 on. */
+/* mkvm_vmcb.intercept[]: word 0 is for exit codes from 0x60 on, 1 from 0x80, 2 from 0xa0. */
 #define MKVM_SVM_INTERCEPTS	3
 #define MKVM_SVM_INTERCEPT_WORD(code)	(((code) - 0x60) / 32)
 #define MKVM_SVM_INTERCEPT_BIT(code)	MKVM_BIT(((code) - 0x60) % 32)
@@ -70,15 +70,13 @@
 #define MKVM_SVM_IOIO_STRING		MKVM_BIT(2)
 #define MKVM_SVM_IOIO_REP		MKVM_BIT(3)
 #define MKVM_SVM_IOIO_SIZE(info)	((info) >> 4 & 7)	/* bytes: 1, 2 or 4 */
-#define MKVM_SVM_IOIO_ADDR_SIZE(info)	(2 * ((info) >> 7 & 7))	/* bytes: 2, 4 or 8 */
-#define MKVM_SVM_IOIO_SEG(info)		((info) >> 10 & 7)	/* only with decode assists */
 #define MKVM_SVM_IOIO_PORT(info)	((u16)((info) >> 16))
 
 /* EXITINFO1 of NPF: a page-fault error code and who made the access. EXITINFO2 is the GPA. */
 #define MKVM_SVM_NPF_WRITE		BIT_ULL(1)
 #define MKVM_SVM_NPF_RESERVED		BIT_ULL(3)
 #define MKVM_SVM_NPF_FETCH		BIT_ULL(4)
-#define MKVM_SVM_NPF_FINAL		BIT_ULL(32)	/* the translated address, not the guest's walk */
+#define MKVM_SVM_NPF_FINAL		BIT_ULL(32)	/* not of the walk of the guest's tables */
 
 /* With decode assists, EXITINFO1 of MOV CR and MOV DR names the general register. */
 #define MKVM_SVM_MOV_CR_IS_MOV		BIT_ULL(63)	/* MOV CR only: not CLTS, LMSW, SMSW */
@@ -211,8 +209,7 @@ struct mkvm_vmcb {
 };
 
 #define MKVM_VMCB_AT(member, offset) \
-	_Static_assert(offsetof(struct mkvm_vmcb, member) == (offset), "VMCB: " #member)
-#ifndef __cplusplus
+	static_assert(offsetof(struct mkvm_vmcb, member) == (offset), "VMCB: " #member)
 MKVM_VMCB_AT(pause_threshold, 0x03c);
 MKVM_VMCB_AT(iopm_pa, 0x040);
 MKVM_VMCB_AT(asid, 0x058);
@@ -230,7 +227,6 @@ MKVM_VMCB_AT(rsp, 0x5d8);
 MKVM_VMCB_AT(rax, 0x5f8);
 MKVM_VMCB_AT(cr2, 0x640);
 MKVM_VMCB_AT(g_pat, 0x668);
-_Static_assert(sizeof(struct mkvm_vmcb) == 4096, "a VMCB is a page");
-#endif
+static_assert(sizeof(struct mkvm_vmcb) == 4096, "a VMCB is a page");
 
 #endif /* MKVM_PURE_VMCB_H */

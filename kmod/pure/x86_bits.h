@@ -32,6 +32,11 @@
 #define MKVM_VECTOR_PF			14
 
 #define MKVM_IA32_TSC			0x00000010u
+/* KVM's clock: not Intel's, but at addresses that look so, and at newer ones. */
+#define MKVM_IA32_KVM_WALL_CLOCK	0x00000011u
+#define MKVM_IA32_KVM_SYSTEM_TIME	0x00000012u
+#define MKVM_IA32_KVM_WALL_CLOCK_NEW	0x4b564d00u
+#define MKVM_IA32_KVM_SYSTEM_TIME_NEW	0x4b564d01u
 #define MKVM_IA32_PLATFORM_ID		0x00000017u
 #define MKVM_IA32_APIC_BASE		0x0000001bu
 #define MKVM_IA32_FEATURE_CONTROL	0x0000003au

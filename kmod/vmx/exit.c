@@ -57,14 +57,7 @@ static int skip_or_gp(struct mkvm_vcpu *v, bool fault)
 
 static int unexpected_exit(struct mkvm_vcpu *v)
 {
-	struct kvm_run *run = v->run;
-
-	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
-	run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
-	run->internal.ndata = 2;
-	run->internal.data[0] = to_vmx(v)->exit_reason;
-	run->internal.data[1] = v->cpu;
-	return MKVM_TO_USER;
+	return mkvm_unexpected_exit(v, to_vmx(v)->exit_reason);
 }
 
 /* ---- exceptions, interrupts and windows ---- */
@@ -122,14 +115,6 @@ static int exit_to_host(struct mkvm_vcpu *v)
 	return MKVM_BREAK;
 }
 
-static int exit_interrupt_window(struct mkvm_vcpu *v)
-{
-	if (!READ_ONCE(v->run->request_interrupt_window) || v->irq.valid)
-		return MKVM_RESUME;
-	v->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
-	return MKVM_TO_USER;
-}
-
 static int exit_resume(struct mkvm_vcpu *v)
 {
 	return MKVM_RESUME;
@@ -137,8 +122,7 @@ static int exit_resume(struct mkvm_vcpu *v)
 
 static int exit_triple_fault(struct mkvm_vcpu *v)
 {
-	v->run->exit_reason = KVM_EXIT_SHUTDOWN;
-	return MKVM_TO_USER;
+	return mkvm_exit_to_user(v, KVM_EXIT_SHUTDOWN);
 }
 
 /* ---- instructions ---- */
@@ -152,8 +136,7 @@ static int exit_cpuid(struct mkvm_vcpu *v)
 static int exit_hlt(struct mkvm_vcpu *v)
 {
 	skip_and_resume(v);
-	v->run->exit_reason = KVM_EXIT_HLT;
-	return MKVM_TO_USER;
+	return mkvm_exit_to_user(v, KVM_EXIT_HLT);
 }
 
 static int exit_undefined(struct mkvm_vcpu *v)
@@ -175,28 +158,17 @@ static int exit_vmcall(struct mkvm_vcpu *v)
 
 static int exit_rdmsr(struct mkvm_vcpu *v)
 {
-	u64 value;
-
-	if (mkvm_get_msr(v, v->regs[MKVM_RCX], &value, MKVM_MSR_BY_GUEST))
-		return skip_or_gp(v, true);
-	v->regs[MKVM_RAX] = (u32)value;
-	v->regs[MKVM_RDX] = value >> 32;
-	return skip_and_resume(v);
+	return skip_or_gp(v, mkvm_rdmsr(v));
 }
 
 static int exit_wrmsr(struct mkvm_vcpu *v)
 {
-	u64 value = (u32)v->regs[MKVM_RAX] | v->regs[MKVM_RDX] << 32;
-
-	return skip_or_gp(v, mkvm_set_msr(v, v->regs[MKVM_RCX], value, MKVM_MSR_BY_GUEST));
+	return skip_or_gp(v, mkvm_wrmsr(v));
 }
 
 static int exit_xsetbv(struct mkvm_vcpu *v)
 {
-	u64 value = (u32)v->regs[MKVM_RAX] | v->regs[MKVM_RDX] << 32;
-
-	return skip_or_gp(v, mkvm_vendor->get_cpl(v) ||
-			     mkvm_set_xcr(v, v->regs[MKVM_RCX], value));
+	return skip_or_gp(v, mkvm_xsetbv(v));
 }
 
 /* A whole VM's devices are emulated: there is no cache to write back for it. */
@@ -220,16 +192,10 @@ enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 
 static int write_cr8(struct mkvm_vcpu *v, u64 value)
 {
-	u64 old = v->cr8;
+	int next;
 
-	if (value > 15)
-		return skip_or_gp(v, true);
-	v->cr8 = value;
-	skip_and_resume(v);
-	if (value >= old)
-		return MKVM_RESUME;
-	v->run->exit_reason = KVM_EXIT_SET_TPR;	/* an interrupt may be deliverable now */
-	return MKVM_TO_USER;
+	skip_or_gp(v, mkvm_write_cr8(v, value, &next));
+	return next;
 }
 
 /* CR0 and CR4 may need the PDPTEs from guest memory: the write is deferred. */
@@ -350,7 +316,7 @@ static const struct exit_rule exit_rules[] = {
 	[MKVM_EXIT_WRMSR]		= { exit_wrmsr },
 	[MKVM_EXIT_CR_ACCESS]		= { exit_cr_access },
 	[MKVM_EXIT_MOV_DR]		= { exit_mov_dr },
-	[MKVM_EXIT_INTERRUPT_WINDOW]	= { exit_interrupt_window },
+	[MKVM_EXIT_INTERRUPT_WINDOW]	= { mkvm_irq_window },
 	[MKVM_EXIT_NMI_WINDOW]		= { exit_resume },
 	[MKVM_EXIT_EXCEPTION_OR_NMI]	= { exit_exception_or_nmi, IN_DELIVERY },
 	[MKVM_EXIT_PREEMPTION_TIMER]	= { exit_to_host },
@@ -400,8 +366,8 @@ int vmx_handle_exit(struct mkvm_vcpu *v)
 
 	if (unlikely(vmx->exit_reason & MKVM_EXIT_ENTRY_FAILURE))
 		return mkvm_defer(v, vmx_report_entry_failure);
-	if (unlikely(vmx->injected != VMX_INJECTED_NOTHING))
-		vmx_event_delivered(v);
+	if (unlikely(v->injected))
+		mkvm_event_delivered(v);
 	if (unlikely(reason >= ARRAY_SIZE(exit_rules)))
 		return unexpected_exit(v);
 	reason = array_index_nospec(reason, ARRAY_SIZE(exit_rules));

@@ -42,12 +42,10 @@ void vmx_switch_msrs_to_guest(struct vmx_vcpu *vmx)
 {
 	rdmsrq(MSR_KERNEL_GS_BASE, vmx->host_msr[VMX_SWITCHED_KERNEL_GS]);
 	switch_msrs(vmx->host_msr, vmx->guest_msr);
-	vmx->msrs_switched = true;
 }
 
 void vmx_switch_msrs_to_host(struct vmx_vcpu *vmx)
 {
-	vmx->msrs_switched = false;
 	/* The guest writes this one without a VM exit. */
 	rdmsrq(MSR_KERNEL_GS_BASE, vmx->guest_msr[VMX_SWITCHED_KERNEL_GS]);
 	switch_msrs(vmx->guest_msr, vmx->host_msr);
@@ -91,7 +89,7 @@ u64 vmx_get_msr(struct mkvm_vcpu *v, u32 index)
 	switched = find_switched(vmx, index);
 	if (WARN_ON_ONCE(!switched))
 		return 0;
-	if (vmx->msrs_switched && index == MSR_KERNEL_GS_BASE)
+	if (v->in_loop && index == MSR_KERNEL_GS_BASE)
 		rdmsrq(MSR_KERNEL_GS_BASE, *switched);
 	return *switched;
 }
@@ -110,6 +108,6 @@ void vmx_set_msr(struct mkvm_vcpu *v, u32 index, u64 value)
 	if (WARN_ON_ONCE(!switched))
 		return;
 	*switched = value;
-	if (vmx->msrs_switched && switched != &vmx->cstar)
+	if (v->in_loop && switched != &vmx->cstar)
 		wrmsrq(index, value);
 }

@@ -49,14 +49,6 @@ static void flush_vpid(struct vmx_vcpu *vmx)
 	vmx_invvpid(VMX_INVALIDATE_SINGLE, vmx->vpid);
 }
 
-/* Something to inject or to wait for, or a window that nobody waits for any more. */
-static bool has_events(const struct mkvm_vcpu *v, const struct vmx_vcpu *vmx)
-{
-	return v->exception.valid | v->irq.valid | v->nmi_injected | !!v->nmi_pending |
-	       !!READ_ONCE(v->run->request_interrupt_window) |
-	       !!(vmx->procbased & VMX_WINDOW_CONTROLS);
-}
-
 /* What the hardware must hold for this entry: VMWRITEs only where a value changed. */
 static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 {
@@ -74,8 +66,8 @@ static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 		vmx->host_cr4 = cr4;
 	}
 	flush_vpid(vmx);
-	if (unlikely(has_events(v, vmx)))
-		vmx_inject(v);
+	if (unlikely(mkvm_has_events(v)))
+		mkvm_inject(v);
 }
 
 static int vmx_run(struct mkvm_vcpu *v)
@@ -254,6 +246,10 @@ const struct mkvm_vendor mkvm_vmx = {
 	.get_msr		= vmx_get_msr,
 	.set_msr		= vmx_set_msr,
 	.set_tsc_offset		= vmx_set_tsc_offset,
+	.inject			= vmx_inject,
+	.irq_allowed		= vmx_irq_allowed,
+	.nmi_allowed		= vmx_nmi_allowed,
+	.set_windows		= vmx_set_windows,
 	.get_shadow		= vmx_get_shadow,
 	.set_shadow		= vmx_set_shadow,
 	.nmi_blocked		= vmx_nmi_blocked,

@@ -12,10 +12,6 @@
 #include "vmx/cpu.h"
 #include "vmx/vmcs.h"
 
-/* What inject.c put into the VM-entry interruption information of this entry. */
-enum vmx_injected { VMX_INJECTED_NOTHING, VMX_INJECTED_EXCEPTION, VMX_INJECTED_NMI,
-		    VMX_INJECTED_IRQ };
-
 /* MSRs that neither VM entry nor VM exit switches: msr.c does. */
 enum vmx_switched_msr { VMX_SWITCHED_STAR, VMX_SWITCHED_LSTAR, VMX_SWITCHED_SFMASK,
 			VMX_SWITCHED_TSC_AUX, VMX_SWITCHED_KERNEL_GS, VMX_NR_SWITCHED_MSRS };
@@ -25,7 +21,6 @@ struct vmx_vcpu {
 	struct vmx_vmcs vmcs;
 	u16 vpid;			/* constant; 0 is the host's */
 	u32 exit_reason;		/* of the last VM exit, all 32 bits */
-	enum vmx_injected injected;
 	bool flush_vpid;		/* INVVPID before the next entry */
 
 	/* What the VMCS holds, so that a VMWRITE happens when a value changed. */
@@ -36,9 +31,8 @@ struct vmx_vcpu {
 	unsigned long host_fs_base;
 	int host_cpu;			/* whose TR, GDT, GS base ... are in the host-state area */
 
-	bool msrs_switched;		/* the CPU holds guest_msr[] */
 	u64 host_msr[VMX_NR_SWITCHED_MSRS];	/* of host_cpu: what host_leave puts back */
-	u64 guest_msr[VMX_NR_SWITCHED_MSRS];	/* current outside host_enter..host_leave */
+	u64 guest_msr[VMX_NR_SWITCHED_MSRS];	/* current outside of the loop */
 	u64 cstar;
 
 	struct mkvm_host_state host;	/* of the thread, from host_enter to host_leave */
@@ -98,12 +92,11 @@ void vmx_switch_msrs_to_guest(struct vmx_vcpu *vmx);
 void vmx_switch_msrs_to_host(struct vmx_vcpu *vmx);
 
 /* inject.c */
-#define VMX_WINDOW_CONTROLS	(VMX_PROCBASED_INTERRUPT_WINDOW_EXITING |	\
-				 VMX_PROCBASED_NMI_WINDOW_EXITING)
-void vmx_inject(struct mkvm_vcpu *v);
-void vmx_requeue(struct mkvm_vcpu *v);
-void vmx_event_delivered(struct mkvm_vcpu *v);
+void vmx_inject(struct mkvm_vcpu *v, const struct mkvm_event *e);
 bool vmx_irq_allowed(struct mkvm_vcpu *v);
+bool vmx_nmi_allowed(struct mkvm_vcpu *v);
+void vmx_set_windows(struct mkvm_vcpu *v, bool irq, bool nmi);
+void vmx_requeue(struct mkvm_vcpu *v);
 
 /* exit.c: interrupts off; enum mkvm_next or an errno */
 int vmx_handle_exit(struct mkvm_vcpu *v);

@@ -48,7 +48,8 @@ static bool write_dr(struct mkvm_vcpu *v, unsigned int dr, u64 value)
 		v->dr7 = (value & 0xffff2fff) | MKVM_DR7_RESET;
 		mkvm_vendor->set_dr7(v, v->dr7);
 	}
-	mkvm_load_guest_drs(v);
+	if (v->in_loop)
+		mkvm_load_guest_drs(v);
 	return true;
 }
 

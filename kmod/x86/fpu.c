@@ -114,19 +114,13 @@ void mkvm_fpu_put(struct mkvm_vcpu *v)
 
 void mkvm_xcr0_load(struct mkvm_vcpu *v)
 {
-	if (!features)
-		return;
-	if (host_xcr0 != v->xcr0)
+	if (features && host_xcr0 != v->xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
-	v->xcr0_loaded = true;
 }
 
 void mkvm_xcr0_put(struct mkvm_vcpu *v)
 {
-	if (!features)
-		return;
-	v->xcr0_loaded = false;
-	if (host_xcr0 != v->xcr0)
+	if (features && host_xcr0 != v->xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
 }
 
@@ -136,7 +130,7 @@ int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value)
 	    !mkvm_xcr0_valid(value, &v->guest_cpu))
 		return 1;
 	v->xcr0 = value;
-	if (v->xcr0_loaded)
+	if (v->in_loop)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, value);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * walk.c: guest memory as an instruction names it, by segment and offset or by
+ * walk.c, fetch.c: guest memory as an instruction names it, by segment and offset or by
  * linear address, for what the kernel executes in the guest's place. May sleep.
  */
 #ifndef MKVM_X86_GUEST_H
@@ -31,6 +31,26 @@ int mkvm_read_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u6
 		     void *data, u32 len, u32 access);
 int mkvm_write_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
 		      const void *data, u32 len);
+
+/* mmio.c: the offset in its segment of the memory operand. */
+u64 mkvm_operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			const struct mkvm_insn *insn);
+
+/* fetch.c: the instruction at RIP, as far as it was needed. */
+struct mkvm_fetched {
+	u8 bytes[MKVM_INSN_MAX_LEN];
+	u32 len;
+};
+
+typedef enum mkvm_insn_status (*mkvm_decoder)(const struct mkvm_fetched *f,
+					      enum mkvm_insn_mode mode, void *out);
+
+/*
+ * 0: decoded into out. -ENXIO: it is no instruction that decode knows, or there
+ * is no memory. MKVM_FAULTED: the guest cannot fetch it either.
+ */
+int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			  struct mkvm_fetched *f, mkvm_decoder decode, void *out);
 
 /*
  * The instruction's work cannot be done here: #UD at CPL 3, where a process must

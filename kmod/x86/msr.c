@@ -6,6 +6,7 @@
  */
 #include <asm/msr-index.h>
 #include <asm/tsc.h>
+#include <uapi/asm/kvm_para.h>
 
 #include "x86/x86.h"
 #include "host/compat.h"
@@ -16,6 +17,7 @@
 static void set_tsc_offset(struct mkvm_vcpu *v, u64 offset)
 {
 	v->tsc_offset = offset;
+	set_bit(MKVM_REQ_CLOCK, &v->requests);
 	mkvm_vendor->set_tsc_offset(v, offset);
 }
 
@@ -54,6 +56,10 @@ static u64 get_special(struct mkvm_vcpu *v, u32 index)
 	case MSR_IA32_TSC_ADJUST:	return v->tsc_adjust;
 	case MSR_IA32_APICBASE:		return v->apic_base;
 	case MSR_EFER:			return mkvm_vendor->get_efer(v);
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_SYSTEM_TIME_NEW:	return v->clock_msr;
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_WALL_CLOCK_NEW:	return v->wall_clock_msr;
 	default:			return 0;	/* XSS, TSC deadline: CPUID hides them */
 	}
 }
@@ -72,6 +78,14 @@ static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_
 		return 0;
 	case MSR_EFER:
 		return set_efer(v, value, by);
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_SYSTEM_TIME_NEW:
+		mkvm_set_clock_msr(v, value);
+		return 0;
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_WALL_CLOCK_NEW:
+		mkvm_set_wall_clock_msr(v, value);
+		return 0;
 	default:
 		return value != 0;
 	}

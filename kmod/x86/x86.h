@@ -52,6 +52,32 @@ void mkvm_queue_single_step(struct mkvm_vcpu *v);
 void mkvm_get_vcpu_events(struct mkvm_vcpu *v, struct kvm_vcpu_events *e);
 int mkvm_set_vcpu_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e);
 
+/* ---- inject.c: loaded ---- */
+
+/* Something to inject or to wait for, or a window that nobody waits for any more. */
+static inline bool mkvm_has_events(const struct mkvm_vcpu *v)
+{
+	return v->exception.valid | v->irq.valid | v->nmi_injected |
+	       (v->nmi_pending != 0) | v->windows |
+	       (READ_ONCE(v->run->request_interrupt_window) != 0);
+}
+
+/* Before each VM entry if mkvm_has_events(), after each VM exit if v->injected. */
+void mkvm_inject(struct mkvm_vcpu *v);
+void mkvm_event_delivered(struct mkvm_vcpu *v);
+/* e: vector, type, error code and length of what a VM exit interrupted. */
+void mkvm_requeue(struct mkvm_vcpu *v, struct mkvm_event e);
+
+/* ---- insn.c: loaded; bool: #GP(0), int: enum mkvm_next ---- */
+
+bool mkvm_rdmsr(struct mkvm_vcpu *v);
+bool mkvm_wrmsr(struct mkvm_vcpu *v);
+bool mkvm_xsetbv(struct mkvm_vcpu *v);
+bool mkvm_write_cr8(struct mkvm_vcpu *v, u64 value, int *next);
+int mkvm_irq_window(struct mkvm_vcpu *v);
+int mkvm_exit_to_user(struct mkvm_vcpu *v, u32 reason);	/* KVM_EXIT_* without data */
+int mkvm_unexpected_exit(struct mkvm_vcpu *v, u64 code);
+
 /* ---- cpuid.c ---- */
 
 void mkvm_cpuid(struct mkvm_vcpu *v);		/* the instruction. Loaded. */
@@ -68,6 +94,15 @@ enum mkvm_msr_by { MKVM_MSR_BY_GUEST, MKVM_MSR_BY_USER };
 /* 0, or 1 where the guest gets #GP and userspace a short count. */
 int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by);
 int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by);
+
+/* ---- clock.c ---- */
+
+void mkvm_clock_init(struct mkvm_vm *vm);
+/* For MKVM_REQ_CLOCK and MKVM_REQ_WALL_CLOCK; may sleep. */
+void mkvm_clock_update(struct mkvm_vcpu *v);
+void mkvm_wall_clock_write(struct mkvm_vcpu *v);
+void mkvm_set_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
+void mkvm_set_wall_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
 
 /* ---- cr.c ---- */
 

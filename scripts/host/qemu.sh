@@ -8,8 +8,9 @@ prepare_emulator() {
 	emulator_command=(
 		qemu-system-x86_64 -nodefaults -no-user-config -accel tcg -cpu "EPYC,+svm,+npt"
 		-smp "$cpus" -m "$memory" -kernel "$kernel/vmlinuz" -initrd "$tmp/initrd.gz" -append "$cmdline"
-		-display none -monitor none -no-reboot
+		-display none -monitor none
 	)
+	[ -n "$lives" ] || emulator_command+=(-no-reboot)
 	[ -z "$icount" ] || emulator_command+=(-icount "shift=0,sleep=off")
 	if [ -n "$interactive" ]; then
 		emulator_command+=(-chardev "stdio,id=console,signal=off,logfile=$tmp/console.log" -serial chardev:console)

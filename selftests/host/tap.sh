@@ -5,6 +5,7 @@
 module=${MINIKVM_MODULE:-./minikvm.ko}
 count=0
 failures=0
+trap 'not_ok "${0##*/} ended early"' EXIT
 
 ok() {
 	count=$((count + 1))
@@ -32,12 +33,15 @@ refused() {
 }
 
 done_testing() {
+	[ "$count" -gt 0 ] || not_ok "${0##*/} tests something"
+	trap - EXIT
 	echo "1..$count"
 	[ "$failures" -eq 0 ]
 	exit
 }
 
 skip_all() {
+	trap - EXIT
 	echo "1..0 # SKIP $*"
 	exit 0
 }

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Does this machine have the AMD-V that minikvm needs, SVM on and off, and the
+ * ASIDs of each CPU. APM vol. 2, chapter "Secure Virtual Machine", sections
+ * "Enabling SVM", "VM_CR MSR", "VM_HSAVE_PA MSR" and "TLB Control".
+ */
+#include <linux/cc_platform.h>
+#include <linux/gfp.h>
+#include <linux/kernel.h>
+#include <linux/percpu.h>
+#include <linux/smp.h>
+#include <asm/cpufeature.h>
+#include <asm/msr-index.h>
+#include <asm/processor.h>
+#include <asm/svm.h>
+
+#include "svm/svm.h"
+#include "host/compat.h"
+#include "host/host.h"
+
+struct svm_host svm_host;
+
+/*
+ * Two pages for each possible CPU: where VMRUN keeps the host's state, and where
+ * VMSAVE puts what VMRUN does not keep.
+ */
+struct svm_cpu {
+	void *hsave;
+	void *host_area;
+	u64 generation;		/* from 1; +1 whenever the ASIDs begin anew */
+	u32 next_asid;
+};
+
+static DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
+
+/* ---- what there is, and what is missing ---- */
+
+#define CPUID_SVM	0x8000000a
+#define FEATURE_NPT	BIT(0)
+#define FEATURE_NRIPS	BIT(3)
+#define FEATURE_CLEAN	BIT(5)
+
+/* CR4 bits by the CPUID bit that brings them: leaf 1 or 7, register, bit. */
+static u64 cr4_mask(void)
+{
+	u64 mask = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |
+		   X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
+		   X86_CR4_OSXMMEXCPT;
+	u32 c1 = cpuid_ecx(1), b7, c7, unused;
+
+	cpuid_count(7, 0, &unused, &b7, &c7, &unused);
+	mask |= c1 & BIT(17) ? X86_CR4_PCIDE : 0;
+	mask |= c1 & BIT(26) ? X86_CR4_OSXSAVE : 0;
+	mask |= b7 & BIT(0) ? X86_CR4_FSGSBASE : 0;
+	mask |= b7 & BIT(7) ? X86_CR4_SMEP : 0;
+	mask |= b7 & BIT(20) ? X86_CR4_SMAP : 0;
+	mask |= c7 & BIT(2) ? X86_CR4_UMIP : 0;
+	return mask;
+}
+
+static void read_caps(struct mkvm_svm_caps *caps)
+{
+	u32 edx = cpuid_edx(0x80000001);
+
+	memset(caps, 0, sizeof(*caps));	/* padding too: the caps are compared */
+	caps->features = cpuid_edx(CPUID_SVM);
+	caps->nr_asids = cpuid_ebx(CPUID_SVM);
+	caps->maxphyaddr = min(cpuid_eax(0x80000008) & 0xff, 52u);
+	caps->cr4_mask = cr4_mask();
+	caps->efer_mask = (edx & BIT(11) ? EFER_SCE : 0) | (edx & BIT(20) ? EFER_NX : 0) |
+			  (edx & BIT(29) ? EFER_LME | EFER_LMA : 0);
+}
+
+static int check_enabled(void)
+{
+	u64 vm_cr;
+
+	if (!boot_cpu_has(X86_FEATURE_SVM)) {
+		pr_err("this CPU has no AMD-V (CPUID 8000_0001h ECX.SVM is 0)%s\n",
+		       boot_cpu_has(X86_FEATURE_HYPERVISOR) ?
+		       ": turn on nested virtualization in the hypervisor around it" : "");
+		return -EOPNOTSUPP;
+	}
+	if (!rdmsrq_safe(MSR_VM_CR, &vm_cr) && (vm_cr & SVM_VM_CR_SVM_DIS_MASK)) {
+		pr_err("AMD-V is turned off%s (VM_CR is %#llx): turn it on in the firmware setup\n",
+		       vm_cr & BIT(3) ? " and locked" : "", vm_cr);
+		return -EOPNOTSUPP;
+	}
+	if (cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT)) {
+		pr_err("the host's memory is encrypted, which minikvm does not support: boot with mem_encrypt=off\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int check_caps(void)
+{
+	const struct mkvm_svm_caps *caps = &svm_host.caps;
+
+	if (!(caps->features & FEATURE_NPT)) {
+		pr_err("the AMD-V of this CPU lacks nested paging (CPUID 8000_000Ah EDX.NP)\n");
+		return -EOPNOTSUPP;
+	}
+	/* ASID 0 is the host's. */
+	if (caps->nr_asids < 2) {
+		pr_err("the AMD-V of this CPU has %u address space identifiers, too few\n",
+		       caps->nr_asids);
+		return -EOPNOTSUPP;
+	}
+	svm_host.next_rip = caps->features & FEATURE_NRIPS;
+	svm_host.clean_bits = caps->features & FEATURE_CLEAN;
+	return 0;
+}
+
+static void free_areas(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct svm_cpu *c = per_cpu_ptr(&svm_cpu, cpu);
+
+		free_page((unsigned long)c->hsave);
+		free_page((unsigned long)c->host_area);
+		c->hsave = NULL;
+		c->host_area = NULL;
+	}
+}
+
+static int alloc_areas(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct svm_cpu *c = per_cpu_ptr(&svm_cpu, cpu);
+
+		c->hsave = (void *)get_zeroed_page(GFP_KERNEL);
+		c->host_area = (void *)get_zeroed_page(GFP_KERNEL);
+		if (!c->hsave || !c->host_area) {
+			free_areas();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+int svm_cpu_setup(void)
+{
+	int ret;
+
+	ret = check_enabled();
+	if (ret)
+		return ret;
+	read_caps(&svm_host.caps);
+	ret = check_caps();
+	if (ret)
+		return ret;
+	ret = mkvm_host_svm_setup();
+	if (ret)
+		return ret;
+	return alloc_areas();
+}
+
+void svm_cpu_unsetup(void)
+{
+	free_areas();
+}
+
+/* ---- SVM on this CPU, interrupts off ---- */
+
+/* All CPUs must be alike: a vCPU moves between them with the same VMCB. */
+static int check_this_cpu(void)
+{
+	struct mkvm_svm_caps caps;
+
+	read_caps(&caps);
+	if (!memcmp(&caps, &svm_host.caps, sizeof(caps)))
+		return 0;
+	pr_err("the AMD-V of CPU %d differs from that of the CPU that loaded the module\n",
+	       smp_processor_id());
+	return -EOPNOTSUPP;
+}
+
+int svm_cpu_on(void)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+	int ret;
+
+	ret = check_this_cpu();
+	if (ret)
+		return ret;
+	ret = mkvm_host_svm_get();
+	if (ret)
+		return ret;
+	wrmsrq(MSR_VM_HSAVE_PA, __pa(c->hsave));
+	/* An owner before us had ASIDs too: the first one that is given flushes them all. */
+	c->generation++;
+	c->next_asid = svm_host.caps.nr_asids;
+	return 0;
+}
+
+/* STGI: a crash may come with GIF 0, and without SVM nothing sets it again. */
+void svm_cpu_off(void)
+{
+	asm goto("1: stgi\n\t"
+		 _ASM_EXTABLE(1b, %l[off])
+		 : : : "cc", "memory" : off);
+	wrmsrq(MSR_VM_HSAVE_PA, 0);
+	mkvm_host_svm_put();
+off:
+	return;
+}
+
+u64 svm_host_area_pa(void)
+{
+	return __pa(__this_cpu_read(svm_cpu.host_area));
+}
+
+/* ---- ASIDs ---- */
+
+bool svm_asid_valid(const struct svm_vcpu *svm)
+{
+	return svm->asid_generation == __this_cpu_read(svm_cpu.generation);
+}
+
+/*
+ * What the TLB holds under the old ASID is out of reach: that is how a vCPU's
+ * translations are flushed. When the ASIDs run out, all are flushed at once.
+ */
+void svm_new_asid(struct svm_vcpu *svm)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+
+	if (c->next_asid == svm_host.caps.nr_asids) {
+		c->next_asid = 1;
+		c->generation++;
+		svm->vmcb->tlb_control = MKVM_SVM_TLB_FLUSH_ALL;
+	}
+	svm->vmcb->asid = c->next_asid++;
+	svm->asid_generation = c->generation;
+	svm_changed(svm, MKVM_SVM_CLEAN_ASID);
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The inner loop of KVM_RUN on AMD-V, and the vendor ops table. Everything here
+ * but vCPU creation runs with preemption off, the loop with interrupts off.
+ */
+#include <linux/slab.h>
+#include <asm/cpufeature.h>
+#include <asm/fpu/xcr.h>
+#include <asm/msr-index.h>
+
+#include "svm/svm.h"
+#include "host/compat.h"
+#include "host/guest_mode.h"
+#include "host/host.h"
+#include "x86/x86.h"
+
+/* False: SVM is off on this CPU, the host is going down. */
+static __always_inline bool clgi(void)
+{
+	asm goto("1: clgi\n\t"
+		 _ASM_EXTABLE(1b, %l[faulted])
+		 : : : "cc", "memory" : faulted);
+	return true;
+faulted:
+	return false;
+}
+
+/*
+ * With GIF 0 nothing interrupts, not even an NMI, until the host's state is back;
+ * what waited comes with STGI.
+ */
+static noinstr bool svm_enter_guest(struct mkvm_vcpu *v, struct svm_vcpu *svm, u64 host_pa)
+{
+	mkvm_host_guest_enter();
+	if (unlikely(!clgi())) {
+		mkvm_host_guest_exit();
+		return false;
+	}
+	mkvm_svm_enter(v->regs, svm->vmcb_pa, host_pa);
+	asm volatile("stgi" : : : "memory");
+	mkvm_host_guest_exit();
+	return true;
+}
+
+/* What the hardware must hold for this entry. */
+static void prepare_entry(struct mkvm_vcpu *v, struct svm_vcpu *svm)
+{
+	struct mkvm_vmcb *vmcb = svm->vmcb;
+
+	if (unlikely(!svm_asid_valid(svm)))
+		svm_new_asid(svm);
+	if (unlikely(mkvm_has_events(v)))
+		mkvm_inject(v);
+	vmcb->rax = v->regs[MKVM_RAX];
+	vmcb->rsp = v->regs[MKVM_RSP];
+	vmcb->rip = v->regs[MKVM_RIP];
+	v->regs_dirty = 0;
+	if (vmcb->cr2 != v->cr2) {
+		vmcb->cr2 = v->cr2;
+		svm_changed(svm, MKVM_SVM_CLEAN_CR2);
+	}
+	vmcb->clean = svm->clean;
+}
+
+/* Every group that svm_changed() is told of. */
+#define CLEAN_GROUPS	(MKVM_SVM_CLEAN_INTERCEPTS | MKVM_SVM_CLEAN_PERMISSIONS |	\
+			 MKVM_SVM_CLEAN_ASID | MKVM_SVM_CLEAN_INTERRUPT |		\
+			 MKVM_SVM_CLEAN_NESTED | MKVM_SVM_CLEAN_CR | MKVM_SVM_CLEAN_DR |	\
+			 MKVM_SVM_CLEAN_TABLES | MKVM_SVM_CLEAN_SEGMENTS | MKVM_SVM_CLEAN_CR2)
+
+static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
+{
+	struct mkvm_vmcb *vmcb = svm->vmcb;
+
+	v->regs[MKVM_RAX] = vmcb->rax;
+	v->regs[MKVM_RSP] = vmcb->rsp;
+	v->regs[MKVM_RIP] = vmcb->rip;
+	v->regs_avail = BIT(MKVM_RSP) | BIT(MKVM_RIP);
+	v->cr2 = vmcb->cr2;
+	vmcb->event_inj = 0;
+	vmcb->tlb_control = MKVM_SVM_TLB_NOTHING;
+	svm->clean = svm_host.clean_bits ? CLEAN_GROUPS : 0;
+}
+
+static int run_until_left(struct mkvm_vcpu *v, struct svm_vcpu *svm)
+{
+	u64 host_pa = svm_host_area_pa();
+	int next;
+
+	do {
+		if (!mkvm_guest_mode_enter(v))
+			return MKVM_BREAK;
+		prepare_entry(v, svm);
+		if (!svm_enter_guest(v, svm, host_pa)) {
+			mkvm_guest_mode_exit(v);
+			return MKVM_BREAK;
+		}
+		mkvm_guest_mode_exit(v);
+		take_exit(v, svm);
+		next = svm_handle_exit(v);
+	} while (next == MKVM_RESUME);
+	return next;
+}
+
+static int svm_run(struct mkvm_vcpu *v)
+{
+	int next = run_until_left(v, to_svm(v));
+
+	/*
+	 * QEMU's TCG does not intercept XSETBV: the host's XCR0 is what the guest
+	 * set. CPUs that have XSAVE and are real have next-RIP.
+	 */
+	if (!svm_host.next_rip && mkvm_fpu_features())
+		v->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	return next;
+}
+
+/* The rest of the host's state: VMRUN and VMEXIT switch the other half. */
+static void svm_host_enter(struct mkvm_vcpu *v)
+{
+	struct svm_vcpu *svm = to_svm(v);
+
+	asm goto("1: vmsave %%rax\n\t"
+		 _ASM_EXTABLE(1b, %l[off])
+		 : : "a" (svm_host_area_pa()) : "memory" : off);
+off:
+	mkvm_host_breakpoints_save(&svm->breakpoints);
+	mkvm_load_guest_drs(v);
+	if (svm->has_tsc_aux && svm->tsc_aux != svm->host_tsc_aux)
+		wrmsrq(MSR_TSC_AUX, svm->tsc_aux);
+}
+
+static void svm_host_leave(struct mkvm_vcpu *v)
+{
+	struct svm_vcpu *svm = to_svm(v);
+
+	if (svm->has_tsc_aux && svm->tsc_aux != svm->host_tsc_aux)
+		wrmsrq(MSR_TSC_AUX, svm->host_tsc_aux);
+	mkvm_host_breakpoints_restore(&svm->breakpoints);
+}
+
+static void svm_vcpu_load(struct mkvm_vcpu *v, int cpu)
+{
+	struct svm_vcpu *svm = to_svm(v);
+
+	if (likely(svm->host_cpu == cpu))
+		return;
+	/* Another CPU's ASIDs are not this one's, and its cached VMCB is old. */
+	svm->asid_generation = 0;
+	svm->clean = 0;
+	if (svm->has_tsc_aux)
+		rdmsrq(MSR_TSC_AUX, svm->host_tsc_aux);
+	svm->host_cpu = cpu;
+}
+
+static void svm_flush_tlb(struct mkvm_vcpu *v)
+{
+	to_svm(v)->asid_generation = 0;
+}
+
+/* ---- life ---- */
+
+static int svm_hardware_setup(void)
+{
+	int ret = svm_cpu_setup();
+
+	if (ret)
+		return ret;
+	ret = svm_controls_setup();
+	if (ret)
+		svm_cpu_unsetup();
+	return ret;
+}
+
+static void svm_hardware_unsetup(void)
+{
+	svm_controls_unsetup();
+	svm_cpu_unsetup();
+}
+
+static int svm_vm_init(struct mkvm_vm *vm)
+{
+	return 0;	/* the nested CR3 follows from vm->mmu.root */
+}
+
+static void svm_vm_free(struct mkvm_vm *vm)
+{
+}
+
+static int svm_vcpu_init(struct mkvm_vcpu *v)
+{
+	struct svm_vcpu *svm = kzalloc(sizeof(*svm), GFP_KERNEL_ACCOUNT);
+
+	if (!svm)
+		return -ENOMEM;
+	svm->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!svm->vmcb) {
+		kfree(svm);
+		return -ENOMEM;
+	}
+	svm->vmcb_pa = __pa(svm->vmcb);
+	svm->host_cpu = -1;
+	svm->has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+	v->vendor = svm;
+	svm_init_controls(v);
+	svm_reset_state(v);
+	return 0;
+}
+
+static void svm_vcpu_free(struct mkvm_vcpu *v)
+{
+	struct svm_vcpu *svm = to_svm(v);
+
+	free_page((unsigned long)svm->vmcb);
+	kfree(svm);
+	v->vendor = NULL;
+}
+
+const struct mkvm_vendor mkvm_svm = {
+	.name			= "AMD-V",
+	.pgtable		= &mkvm_pgtable_npt,
+	.hardware_setup		= svm_hardware_setup,
+	.hardware_unsetup	= svm_hardware_unsetup,
+	.cpu_on			= svm_cpu_on,
+	.cpu_off		= svm_cpu_off,
+	.cpuid_policy		= svm_cpuid_policy,
+	.vm_init		= svm_vm_init,
+	.vm_free		= svm_vm_free,
+	.vcpu_init		= svm_vcpu_init,
+	.vcpu_free		= svm_vcpu_free,
+	.vcpu_load		= svm_vcpu_load,
+	.host_enter		= svm_host_enter,
+	.host_leave		= svm_host_leave,
+	.run			= svm_run,
+	.skip_insn		= svm_skip_insn,
+	.flush_tlb		= svm_flush_tlb,
+	.cache_regs		= svm_cache_regs,
+	.flush_regs		= svm_flush_regs,
+	.get_rflags		= svm_get_rflags,
+	.set_rflags		= svm_set_rflags,
+	.get_cr0		= svm_get_cr0,
+	.get_cr3		= svm_get_cr3,
+	.get_cr4		= svm_get_cr4,
+	.get_efer		= svm_get_efer,
+	.set_cr0		= svm_set_cr0,
+	.set_cr3		= svm_set_cr3,
+	.set_cr4		= svm_set_cr4,
+	.set_efer		= svm_set_efer,
+	.set_dr7		= svm_set_dr7,
+	.get_cpl		= svm_get_cpl,
+	.is_64bit		= svm_is_64bit,
+	.get_segment		= svm_get_segment,
+	.set_segment		= svm_set_segment,
+	.get_dtable		= svm_get_dtable,
+	.set_dtable		= svm_set_dtable,
+	.get_msr		= svm_get_msr,
+	.set_msr		= svm_set_msr,
+	.set_tsc_offset		= svm_set_tsc_offset,
+	.inject			= svm_inject,
+	.irq_allowed		= svm_irq_allowed,
+	.nmi_allowed		= svm_nmi_allowed,
+	.set_windows		= svm_set_windows,
+	.get_shadow		= svm_get_shadow,
+	.set_shadow		= svm_set_shadow,
+	.nmi_blocked		= svm_nmi_blocked,
+	.set_nmi_blocked	= svm_set_nmi_blocked,
+	.load_pdptrs		= svm_load_pdptrs,
+	.dump_vmcb		= svm_dump,
+};

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The state-save area of the VMCB: registers as the core reads and writes them.
+ * APM vol. 2, appendix "VMCB Layout", table "VMCB State Save Area".
+ */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+#include "svm/svm.h"
+#include "host/compat.h"
+#include "pure/sregs.h"
+#include "pure/x86_bits.h"
+
+/* RSP and RIP come and go with each VMRUN (run.c): regs[] has them at all other times. */
+void svm_cache_regs(struct mkvm_vcpu *v)
+{
+	v->regs_avail = BIT(MKVM_RIP) | BIT(MKVM_RSP);
+}
+
+void svm_flush_regs(struct mkvm_vcpu *v)
+{
+	v->regs_dirty = 0;
+}
+
+/* TF may be ours: see inject.c. */
+unsigned long svm_get_rflags(struct mkvm_vcpu *v)
+{
+	const struct svm_vcpu *svm = to_svm(v);
+
+	return svm->stepping ? svm->vmcb->rflags & ~(u64)X86_EFLAGS_TF : svm->vmcb->rflags;
+}
+
+void svm_set_rflags(struct mkvm_vcpu *v, unsigned long rflags)
+{
+	to_svm(v)->vmcb->rflags = rflags;
+	to_svm(v)->stepping = false;
+}
+
+/* ---- control registers ---- */
+
+/* The guest reads CR0 and CR4 from the VMCB, unless that has to differ from what it wrote. */
+u64 svm_get_cr0(struct mkvm_vcpu *v)
+{
+	return to_svm(v)->cr0;
+}
+
+u64 svm_get_cr3(struct mkvm_vcpu *v)
+{
+	return to_svm(v)->vmcb->cr3;
+}
+
+u64 svm_get_cr4(struct mkvm_vcpu *v)
+{
+	return to_svm(v)->cr4;
+}
+
+u64 svm_get_efer(struct mkvm_vcpu *v)
+{
+	return to_svm(v)->vmcb->efer & ~MKVM_EFER_SVME;
+}
+
+/* The guest's translations may no longer hold: a new ASID leaves them behind. */
+static void flush_translations(struct svm_vcpu *svm)
+{
+	svm->asid_generation = 0;
+}
+
+/* CD and NW would make the guest run without caches. */
+void svm_set_cr0(struct mkvm_vcpu *v, u64 cr0)
+{
+	struct svm_vcpu *svm = to_svm(v);
+
+	svm->cr0 = cr0 | X86_CR0_ET;
+	svm->vmcb->cr0 = svm->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW);
+	svm_intercept_cr_read(svm, 0, svm->vmcb->cr0 != svm->cr0);
+	svm_changed(svm, MKVM_SVM_CLEAN_CR);
+	flush_translations(svm);
+}
+
+void svm_set_cr3(struct mkvm_vcpu *v, u64 cr3)
+{
+	struct svm_vcpu *svm = to_svm(v);
+
+	svm->vmcb->cr3 = cr3;
+	svm_changed(svm, MKVM_SVM_CLEAN_CR);
+	flush_translations(svm);
+}
+
+/* Machine checks stay on for the host while the guest runs. */
+void svm_set_cr4(struct mkvm_vcpu *v, u64 cr4)
+{
+	struct svm_vcpu *svm = to_svm(v);
+
+	svm->cr4 = cr4;
+	svm->vmcb->cr4 = cr4 | (__read_cr4() & X86_CR4_MCE);
+	svm_intercept_cr_read(svm, 4, svm->vmcb->cr4 != cr4);
+	svm_changed(svm, MKVM_SVM_CLEAN_CR);
+	flush_translations(svm);
+}
+
+void svm_set_efer(struct mkvm_vcpu *v, u64 efer)
+{
+	struct svm_vcpu *svm = to_svm(v);
+
+	svm->vmcb->efer = efer | MKVM_EFER_SVME;
+	svm_changed(svm, MKVM_SVM_CLEAN_CR);
+	flush_translations(svm);
+}
+
+void svm_set_dr7(struct mkvm_vcpu *v, u64 dr7)
+{
+	to_svm(v)->vmcb->dr7 = dr7;
+	svm_changed(to_svm(v), MKVM_SVM_CLEAN_DR);
+}
+
+/* The walk reads the PDPTEs from the guest's memory: none are kept. */
+void svm_load_pdptrs(struct mkvm_vcpu *v, const u64 pdpte[4])
+{
+}
+
+/* ---- segments ---- */
+
+u8 svm_get_cpl(struct mkvm_vcpu *v)
+{
+	return to_svm(v)->vmcb->cpl;
+}
+
+bool svm_is_64bit(struct mkvm_vcpu *v)
+{
+	const struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
+
+	return (vmcb->efer & EFER_LMA) && (vmcb->cs.attr & MKVM_SVM_ATTR_L);
+}
+
+static struct mkvm_vmcb_segment *segment(struct mkvm_vcpu *v, enum mkvm_seg seg)
+{
+	struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
+	struct mkvm_vmcb_segment *segments[MKVM_NR_SEGS] = {
+		[MKVM_SEG_ES] = &vmcb->es, [MKVM_SEG_CS] = &vmcb->cs, [MKVM_SEG_SS] = &vmcb->ss,
+		[MKVM_SEG_DS] = &vmcb->ds, [MKVM_SEG_FS] = &vmcb->fs, [MKVM_SEG_GS] = &vmcb->gs,
+		[MKVM_SEG_LDTR] = &vmcb->ldtr, [MKVM_SEG_TR] = &vmcb->tr,
+	};
+
+	return segments[seg];
+}
+
+/*
+ * AMD-V has no "unusable": P clear is that. The CPU keeps stale attributes in
+ * null segments; VM exits of some CPUs leave a TR of type 9 and limit bits that
+ * do not go with G. What userspace sees is what VT-x would show.
+ */
+void svm_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment *s)
+{
+	const struct mkvm_vmcb_segment *from = segment(v, seg);
+
+	memset(s, 0, sizeof(*s));
+	s->base = from->base;
+	s->limit = from->limit;
+	s->selector = from->selector;
+	s->type = from->attr & MKVM_SVM_ATTR_TYPE;
+	s->s = !!(from->attr & MKVM_SVM_ATTR_S);
+	s->dpl = MKVM_SVM_ATTR_DPL(from->attr);
+	s->present = !!(from->attr & MKVM_SVM_ATTR_P);
+	s->unusable = !s->present;
+	s->avl = !!(from->attr & MKVM_SVM_ATTR_AVL);
+	s->l = !!(from->attr & MKVM_SVM_ATTR_L);
+	s->db = !!(from->attr & MKVM_SVM_ATTR_DB);
+	s->g = s->limit > 0xfffff;
+	if (seg == MKVM_SEG_TR)
+		s->type |= 2;		/* a loaded TR is busy */
+	if (seg == MKVM_SEG_SS)
+		s->dpl = to_svm(v)->vmcb->cpl;
+	if (s->unusable)
+		s->db = 0;
+}
+
+static u16 attributes(const struct kvm_segment *s)
+{
+	if (s->unusable || !s->present)
+		return 0;
+	return (s->type & 15u) | (s->s & 1u) << 4 | (s->dpl & 3u) << 5 | MKVM_SVM_ATTR_P |
+	       (s->avl & 1u) << 8 | (s->l & 1u) << 9 | (s->db & 1u) << 10 | (s->g & 1u) << 11;
+}
+
+void svm_set_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, const struct kvm_segment *s)
+{
+	struct mkvm_vmcb_segment *to = segment(v, seg);
+
+	to->base = s->base;
+	to->limit = s->limit;
+	to->selector = s->selector;
+	to->attr = attributes(s);
+	/* The CPL is a field of its own; it is SS.DPL, as on VT-x. */
+	if (seg == MKVM_SEG_SS)
+		to_svm(v)->vmcb->cpl = s->dpl & 3;
+	svm_changed(to_svm(v), MKVM_SVM_CLEAN_SEGMENTS);
+}
+
+void svm_get_dtable(struct mkvm_vcpu *v, bool idt, struct kvm_dtable *t)
+{
+	const struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
+
+	memset(t, 0, sizeof(*t));
+	t->base = idt ? vmcb->idtr.base : vmcb->gdtr.base;
+	t->limit = idt ? vmcb->idtr.limit : vmcb->gdtr.limit;
+}
+
+void svm_set_dtable(struct mkvm_vcpu *v, bool idt, const struct kvm_dtable *t)
+{
+	struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
+	struct mkvm_vmcb_segment *to = idt ? &vmcb->idtr : &vmcb->gdtr;
+
+	to->base = t->base;
+	to->limit = t->limit;
+	svm_changed(to_svm(v), MKVM_SVM_CLEAN_TABLES);
+}
+
+/* ---- MSRs ---- */
+
+/* NULL: none that the VMCB has. */
+static u64 *find_msr(struct svm_vcpu *svm, u32 index)
+{
+	struct mkvm_vmcb *vmcb = svm->vmcb;
+
+	switch (index) {
+	case MSR_FS_BASE:		return &vmcb->fs.base;
+	case MSR_GS_BASE:		return &vmcb->gs.base;
+	case MSR_KERNEL_GS_BASE:	return &vmcb->kernel_gs_base;
+	case MSR_STAR:			return &vmcb->star;
+	case MSR_LSTAR:			return &vmcb->lstar;
+	case MSR_CSTAR:			return &vmcb->cstar;
+	case MSR_SYSCALL_MASK:		return &vmcb->sfmask;
+	case MSR_IA32_SYSENTER_CS:	return &vmcb->sysenter_cs;
+	case MSR_IA32_SYSENTER_ESP:	return &vmcb->sysenter_esp;
+	case MSR_IA32_SYSENTER_EIP:	return &vmcb->sysenter_eip;
+	case MSR_IA32_CR_PAT:		return &vmcb->g_pat;
+	case MSR_IA32_DEBUGCTLMSR:	return &vmcb->debugctl;
+	case MSR_TSC_AUX:		return &svm->tsc_aux;
+	default:			return NULL;
+	}
+}
+
+u64 svm_get_msr(struct mkvm_vcpu *v, u32 index)
+{
+	const u64 *value = find_msr(to_svm(v), index);
+
+	return WARN_ON_ONCE(!value) ? 0 : *value;
+}
+
+void svm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value)
+{
+	struct svm_vcpu *svm = to_svm(v);
+	u64 *place = find_msr(svm, index);
+
+	if (WARN_ON_ONCE(!place))
+		return;
+	*place = value;
+	if (index == MSR_IA32_CR_PAT)
+		svm_changed(svm, MKVM_SVM_CLEAN_NESTED);
+	if (index == MSR_TSC_AUX && v->in_loop)
+		wrmsrq(MSR_TSC_AUX, value);
+}
+
+void svm_set_tsc_offset(struct mkvm_vcpu *v, u64 offset)
+{
+	to_svm(v)->vmcb->tsc_offset = offset;
+	svm_changed(to_svm(v), MKVM_SVM_CLEAN_INTERCEPTS);
+}
+
+/* ---- RESET ---- */
+
+static void reset_segments(struct mkvm_vcpu *v)
+{
+	const struct kvm_segment data = { .limit = 0xffff, .type = 3, .s = 1, .present = 1 };
+	const struct kvm_segment code = { .base = 0xffff0000, .limit = 0xffff, .selector = 0xf000,
+					  .type = 11, .s = 1, .present = 1 };
+	const struct kvm_segment ldt = { .limit = 0xffff, .type = 2, .present = 1 };
+	const struct kvm_segment task = { .limit = 0xffff, .type = 11, .present = 1 };
+	const struct kvm_dtable table = { .limit = 0xffff };
+	enum mkvm_seg seg;
+
+	for (seg = MKVM_SEG_ES; seg <= MKVM_SEG_GS; seg++)
+		svm_set_segment(v, seg, seg == MKVM_SEG_CS ? &code : &data);
+	svm_set_segment(v, MKVM_SEG_LDTR, &ldt);
+	svm_set_segment(v, MKVM_SEG_TR, &task);
+	svm_set_dtable(v, false, &table);
+	svm_set_dtable(v, true, &table);
+}
+
+/* APM vol. 2, section "Processor Initialization State". */
+void svm_reset_state(struct mkvm_vcpu *v)
+{
+	struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
+
+	reset_segments(v);
+	svm_set_cr0(v, X86_CR0_CD | X86_CR0_NW | X86_CR0_ET);
+	svm_set_cr3(v, 0);
+	svm_set_cr4(v, 0);
+	svm_set_efer(v, 0);
+	svm_set_dr7(v, MKVM_DR7_RESET);
+	vmcb->dr6 = MKVM_DR6_RESET;
+	vmcb->rflags = X86_EFLAGS_FIXED;
+	vmcb->g_pat = MKVM_PAT_RESET;
+	svm_set_tsc_offset(v, v->tsc_offset);
+	v->regs[MKVM_RIP] = 0xfff0;
+	v->regs_avail = BIT(MKVM_RIP) | BIT(MKVM_RSP);
+}

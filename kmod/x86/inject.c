@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events on their way into the guest: which one goes next, and what becomes of
+ * one whose delivery a VM exit interrupted. SDM vol. 3, sections "Prioritization
+ * of Concurrent Events" and "Information for VM Exits That Occur During Event
+ * Delivery"; APM vol. 2, section "Event Injection". Loaded throughout.
+ */
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+
+#include "x86/x86.h"
+#include "pure/vmx_bits.h"
+
+static void inject_event(struct mkvm_vcpu *v, const struct mkvm_event *e,
+			 enum mkvm_injected what)
+{
+	struct mkvm_event now = *e;
+
+	/* A guest in real mode gets no error code pushed, so none may be given. */
+	now.has_error = e->has_error && (mkvm_vendor->get_cr0(v) & X86_CR0_PE);
+	mkvm_vendor->inject(v, &now);
+	v->injected = what;
+}
+
+static void inject_nmi(struct mkvm_vcpu *v)
+{
+	static const struct mkvm_event nmi = {
+		.vector = X86_TRAP_NMI, .type = MKVM_INTR_TYPE_NMI >> 8,
+	};
+
+	v->nmi_injected = true;
+	mkvm_vendor->inject(v, &nmi);
+	v->injected = MKVM_INJECTED_NMI;
+}
+
+/* One event per entry: what was interrupted first, then by priority. */
+static void inject_one(struct mkvm_vcpu *v)
+{
+	if (v->exception.valid) {
+		inject_event(v, &v->exception, MKVM_INJECTED_EXCEPTION);
+	} else if (v->nmi_injected) {
+		inject_nmi(v);
+	} else if (v->irq.valid && v->irq.type != MKVM_INTR_TYPE_EXTERNAL >> 8) {
+		inject_event(v, &v->irq, MKVM_INJECTED_IRQ);	/* INT n, interrupted */
+	} else if (v->nmi_pending && mkvm_vendor->nmi_allowed(v)) {
+		v->nmi_pending--;
+		inject_nmi(v);
+	} else if (v->irq.valid && mkvm_vendor->irq_allowed(v)) {
+		inject_event(v, &v->irq, MKVM_INJECTED_IRQ);
+	}
+}
+
+/*
+ * What cannot go in now asks for its window, and so does a userspace that waits
+ * to give an interrupt.
+ */
+void mkvm_inject(struct mkvm_vcpu *v)
+{
+	bool irq_waits;
+
+	v->injected = MKVM_INJECTED_NOTHING;
+	if (v->exception.valid || v->irq.valid || v->nmi_injected || v->nmi_pending)
+		inject_one(v);
+	irq_waits = v->irq.valid && v->injected != MKVM_INJECTED_IRQ;
+	v->windows = irq_waits || READ_ONCE(v->run->request_interrupt_window) || v->nmi_pending;
+	mkvm_vendor->set_windows(v, irq_waits || READ_ONCE(v->run->request_interrupt_window),
+				 v->nmi_pending);
+}
+
+/* After a VM exit: VM entry took the event. What was interrupted comes back by mkvm_requeue. */
+void mkvm_event_delivered(struct mkvm_vcpu *v)
+{
+	if (v->injected == MKVM_INJECTED_EXCEPTION)
+		v->exception.valid = false;
+	else if (v->injected == MKVM_INJECTED_NMI)
+		v->nmi_injected = false;
+	else if (v->injected == MKVM_INJECTED_IRQ)
+		v->irq.valid = false;
+	v->injected = MKVM_INJECTED_NOTHING;
+}
+
+/* Nothing may be lost: the event goes in again at the next entry. */
+void mkvm_requeue(struct mkvm_vcpu *v, struct mkvm_event e)
+{
+	e.valid = true;
+	e.interrupted = true;
+	switch ((u32)e.type << 8) {
+	case MKVM_INTR_TYPE_NMI:
+		v->nmi_injected = true;
+		mkvm_vendor->set_nmi_blocked(v, false);
+		break;
+	case MKVM_INTR_TYPE_EXTERNAL:
+	case MKVM_INTR_TYPE_SOFTWARE_INTERRUPT:
+		v->irq = e;
+		break;
+	default:
+		v->exception = e;
+	}
+}

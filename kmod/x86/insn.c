@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Instructions that exit on every vendor: what they do, but for the end of the
+ * instruction, which is the vendor's. Loaded; true is #GP(0).
+ */
+#include "x86/x86.h"
+
+bool mkvm_rdmsr(struct mkvm_vcpu *v)
+{
+	u64 value;
+
+	if (mkvm_get_msr(v, v->regs[MKVM_RCX], &value, MKVM_MSR_BY_GUEST))
+		return true;
+	v->regs[MKVM_RAX] = (u32)value;
+	v->regs[MKVM_RDX] = value >> 32;
+	return false;
+}
+
+static u64 edx_eax(const struct mkvm_vcpu *v)
+{
+	return (u32)v->regs[MKVM_RAX] | v->regs[MKVM_RDX] << 32;
+}
+
+bool mkvm_wrmsr(struct mkvm_vcpu *v)
+{
+	return mkvm_set_msr(v, v->regs[MKVM_RCX], edx_eax(v), MKVM_MSR_BY_GUEST);
+}
+
+bool mkvm_xsetbv(struct mkvm_vcpu *v)
+{
+	return mkvm_vendor->get_cpl(v) || mkvm_set_xcr(v, v->regs[MKVM_RCX], edx_eax(v));
+}
+
+/* A lower priority may let an interrupt in that userspace holds back: it is told. */
+bool mkvm_write_cr8(struct mkvm_vcpu *v, u64 value, int *next)
+{
+	*next = MKVM_RESUME;
+	if (value > 15)
+		return true;
+	if (value < v->cr8) {
+		v->run->exit_reason = KVM_EXIT_SET_TPR;
+		*next = MKVM_TO_USER;
+	}
+	v->cr8 = value;
+	return false;
+}
+
+int mkvm_irq_window(struct mkvm_vcpu *v)
+{
+	if (!READ_ONCE(v->run->request_interrupt_window) || v->irq.valid)
+		return MKVM_RESUME;
+	v->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+	return MKVM_TO_USER;
+}
+
+int mkvm_exit_to_user(struct mkvm_vcpu *v, u32 reason)
+{
+	v->run->exit_reason = reason;
+	return MKVM_TO_USER;
+}
+
+int mkvm_unexpected_exit(struct mkvm_vcpu *v, u64 code)
+{
+	struct kvm_run *run = v->run;
+
+	run->internal.suberror = KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
+	run->internal.ndata = 2;
+	run->internal.data[0] = code;
+	run->internal.data[1] = v->cpu;
+	return mkvm_exit_to_user(v, KVM_EXIT_INTERNAL_ERROR);
+}
