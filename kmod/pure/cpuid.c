@@ -51,7 +51,10 @@
 #define F7D_AVX512	(MKVM_BIT(2) | MKVM_BIT(3) | MKVM_BIT(8))
 /* Leaf 0xd subleaf 1 EAX */
 #define FDA_XSAVES	MKVM_BIT(3)
+/* Leaf 0x80000001 ECX: XOP, FMA4, both encoded like AVX */
+#define FXC_AVX_FAMILY	(MKVM_BIT(11) | MKVM_BIT(16))
 /* Leaf 0x80000001 EDX */
+#define FXD_APIC	MKVM_BIT(9)	/* AMD repeats leaf 1 EDX */
 #define FXD_SYSCALL	MKVM_BIT(11)
 #define FXD_NX		MKVM_BIT(20)
 #define FXD_RDTSCP	MKVM_BIT(27)
@@ -62,10 +65,13 @@
 
 /*
  * What passes from the CPU to the guest: a leaf that is not here reads zero.
- * Left out on purpose: APIC IDs and core counts (userspace lays out the
- * topology), MONITOR, VMX, SMX, debug store, thermal and performance
- * monitoring, HLE and RTM, MPX, PKU, LA57, CET, SGX, PT, AMX, WAITPKG, and
- * SPEC_CTRL with its friends, whose MSR is not switched.
+ * Bits that only one vendor defines are 0 on the other's CPUs. Left out on
+ * purpose: APIC IDs and core counts (userspace lays out the topology), MONITOR,
+ * VMX, SMX, debug store, thermal and performance monitoring, HLE and RTM, MPX,
+ * PKU, LA57, CET, SGX, PT, AMX, WAITPKG, and SPEC_CTRL with its friends, whose
+ * MSR is not switched; of AMD's, SVM with its leaf 0x8000000a, SKINIT, the
+ * extended APIC space, OSVW, IBS, LWP, MONITORX, FFXSR and TCE (bits of EFER),
+ * RDPRU, INVLPGB, SME and SEV, and the topology extensions with their leaves.
  */
 static const struct pass {
 	u32 leaf;
@@ -81,14 +87,14 @@ static const struct pass {
 	{ PERFMON,	{ 0 } },
 	{ XSTATE,	{ ~0u, ~0u, ~0u, ~0u } },
 	{ EXTENDED,	{ ~0u, ~0u, ~0u, ~0u } },
-	{ EXT_FEATURES,	{ ~0u, 0, 0x00000121, 0x2c100800 } },
+	{ EXT_FEATURES,	{ ~0u, 0, 0x002109f3, 0xedd3fbff } },
 	{ 0x80000002,	{ ~0u, ~0u, ~0u, ~0u } },
 	{ 0x80000003,	{ ~0u, ~0u, ~0u, ~0u } },
 	{ 0x80000004,	{ ~0u, ~0u, ~0u, ~0u } },
 	{ 0x80000005,	{ ~0u, ~0u, ~0u, ~0u } },
 	{ 0x80000006,	{ ~0u, ~0u, ~0u, ~0u } },
 	{ 0x80000007,	{ 0, 0, 0, MKVM_BIT(8) } },	/* invariant TSC */
-	{ ADDRESS_SIZES, { 0x0000ffff } },
+	{ ADDRESS_SIZES, { 0x0000ffff, 0x00000005 } },	/* CLZERO, error pointers of XSAVE */
 };
 
 /* An output array that is being filled. */
@@ -122,6 +128,8 @@ static void without_avx(u32 leaf, u32 regs[4], u64 xcr0)
 
 	if (leaf == FEATURES && !avx)
 		regs[MKVM_ECX] &= ~F1C_AVX_FAMILY;
+	if (leaf == EXT_FEATURES && !avx)
+		regs[MKVM_ECX] &= ~FXC_AVX_FAMILY;
 	if (leaf != STRUCTURED)
 		return;
 	if (!avx) {
@@ -301,7 +309,8 @@ static u32 range_of(u32 leaf)
 
 static bool is_amd(const struct kvm_cpuid_entry2 *basic)
 {
-	return basic->ebx == 0x68747541;	/* "Auth", of AuthenticAMD */
+	/* "Auth", of AuthenticAMD; "Hygo", of HygonGenuine */
+	return basic->ebx == 0x68747541 || basic->ebx == 0x6f677948;
 }
 
 /*
@@ -339,6 +348,10 @@ static void apply_state(const struct kvm_cpuid_entry2 *entries, u32 nr,
 			   (e->ecx & F1C_XSAVE) && (state->cr4 & X86_CR4_OSXSAVE));
 		if (!(state->apic_base & MKVM_APIC_BASE_ENABLE))
 			regs[MKVM_EDX] &= ~F1D_APIC;
+		break;
+	case EXT_FEATURES:
+		if (!(state->apic_base & MKVM_APIC_BASE_ENABLE))
+			regs[MKVM_EDX] &= ~FXD_APIC;
 		break;
 	case STRUCTURED:
 		if (e->index == 0)
@@ -416,6 +429,7 @@ struct view {
 	u32 ext_edx;
 	u64 xcr0;
 	u8 maxphyaddr;
+	bool amd;
 };
 
 static struct view look(const struct kvm_cpuid_entry2 *entries, u32 nr)
@@ -423,6 +437,8 @@ static struct view look(const struct kvm_cpuid_entry2 *entries, u32 nr)
 	const struct kvm_cpuid_entry2 *e;
 	struct view v = { .maxphyaddr = 36 };
 
+	e = mkvm_cpuid_find(entries, nr, BASIC, 0);
+	v.amd = e && is_amd(e);
 	e = mkvm_cpuid_find(entries, nr, FEATURES, 0);
 	if (e)
 		v.features_ecx = e->ecx;
@@ -480,21 +496,25 @@ static u64 efer_of(const struct view *v)
 	return efer;
 }
 
-/* A guest whose CPUID claims everything that we know. */
-static const struct view everything = {
-	.features_ecx = ~0u,
-	.structured_ebx = ~0u,
-	.structured_ecx = ~0u,
-	.xstate1_eax = ~0u,
-	.ext_edx = ~0u,
-	.xcr0 = ~0ull,
-	.maxphyaddr = 52,
-};
+/* A guest whose CPUID claims everything that we know, of this CPU's vendor. */
+static struct view everything(const struct mkvm_cpuid_policy *policy)
+{
+	return (struct view){
+		.features_ecx = ~0u,
+		.structured_ebx = ~0u,
+		.structured_ecx = ~0u,
+		.xstate1_eax = ~0u,
+		.ext_edx = ~0u,
+		.xcr0 = ~0ull,
+		.maxphyaddr = 52,
+		.amd = policy->amd,
+	};
+}
 
 void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 		       const struct mkvm_cpuid_policy *policy, struct mkvm_guest_cpu *cpu)
 {
-	struct view v = nr ? look(entries, nr) : everything;
+	struct view v = nr ? look(entries, nr) : everything(policy);
 
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->cr4_allowed = cr4_of(&v) & policy->cr4;
@@ -504,6 +524,7 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 		cpu->xcr0_allowed |= v.xcr0 & policy->xcr0;
 	cpu->maxphyaddr = v.maxphyaddr < policy->maxphyaddr ? v.maxphyaddr : policy->maxphyaddr;
 	cpu->maxlinaddr = 48;
+	cpu->amd = v.amd;
 	cpu->x2apic = policy->irqchip && (v.features_ecx & F1C_X2APIC);
 	cpu->tsc_deadline = policy->irqchip && (v.features_ecx & F1C_TSC_DEADLINE);
 	cpu->tsc_aux = policy->rdtscp && ((v.ext_edx & FXD_RDTSCP) ||

@@ -2,7 +2,8 @@
 /*
  * CPUID: what minikvm can give a guest (KVM_GET_SUPPORTED_CPUID), what a guest
  * sees that runs the instruction, and what its CPUID means for the registers it
- * may set. SDM vol. 2, "CPUID - CPU Identification".
+ * may set. SDM vol. 2, "CPUID - CPU Identification"; APM vol. 3, appendix
+ * "Obtaining Processor Information Via the CPUID Instruction".
  */
 #ifndef MKVM_PURE_CPUID_H
 #define MKVM_PURE_CPUID_H
@@ -27,11 +28,12 @@ enum mkvm_cpuid_reg {
 /* What beside the CPU decides which features a guest may have. */
 struct mkvm_cpuid_policy {
 	u64 xcr0;	/* XCR0 components that are switched for the guest */
-	u64 cr4;	/* CR4 bits that VMX takes: IA32_VMX_CR4_FIXED1 */
+	u64 cr4;	/* CR4 bits that the hardware takes of a guest */
 	u64 efer;	/* EFER bits that the CPU defines */
 	u8 maxphyaddr;	/* the CPU's physical-address width */
+	bool amd;	/* the CPU is AMD's or Hygon's */
 	bool irqchip;	/* a local APIC is emulated: x2APIC, TSC deadline */
-	bool rdtscp;	/* the VMX controls that these instructions need */
+	bool rdtscp;	/* where these instructions need a control, the CPU has it */
 	bool invpcid;
 	bool xsaves;
 };
@@ -58,6 +60,7 @@ struct mkvm_guest_cpu {
 	u64 xss_allowed;
 	u8 maxphyaddr;		/* physical-address width; 36 without leaf 0x80000008 */
 	u8 maxlinaddr;		/* linear-address width: 48, as LA57 is not offered */
+	bool amd;		/* its vendor is AMD or Hygon: AMD's MSRs are there */
 	bool x2apic;
 	bool tsc_aux;		/* RDTSCP or RDPID */
 	bool tsc_adjust;

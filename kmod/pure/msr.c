@@ -44,6 +44,17 @@ enum check {
 /* IA32_DEBUGCTL.BTF; branch records are not virtualized. */
 #define DEBUGCTL_MASK		BIT_ULL(1)
 
+/*
+ * HWCR: the TSC counts at the frequency of P-state 0. What else a guest may
+ * write changes nothing here: TlbCacheDis, FFDis, IgnneEm, McStatusWrEn.
+ */
+#define HWCR			BIT_ULL(24)
+#define HWCR_MASK		(HWCR | BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8) | BIT_ULL(18))
+/* VM_CR: SVM is off, and that is locked. */
+#define VM_CR			(BIT_ULL(3) | BIT_ULL(4))
+/* DE_CFG: LFENCE serializes, which Linux has seen to for itself. */
+#define DE_CFG			BIT_ULL(1)
+
 #define MSR(name, count, home, flags, check, mask, reset) \
 	{ MKVM_IA32_##name, count, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
 	  0, #name }
@@ -51,8 +62,16 @@ enum check {
 #define MSR_IF(feature, name, home, flags, check, mask, reset) \
 	{ MKVM_IA32_##name, 1, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
 	  offsetof(struct mkvm_guest_cpu, feature), #name }
+/* One of AMD's own. */
+#define MSR_AMD(name, home, flags, check, mask, reset) \
+	{ MKVM_AMD_##name, 1, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
+	  offsetof(struct mkvm_guest_cpu, amd), #name }
 
-/* In ascending order: mkvm_msr_find halves it. */
+/*
+ * In ascending order: mkvm_msr_find halves it. Of AMD's there are those that
+ * Linux does not expect to be missing. Not LS_CFG: a guest that can read it
+ * takes it for a way to disable speculative stores.
+ */
 static const struct mkvm_msr_rule rules[] = {
 	MSR(TSC,		1, SPECIAL, RWL, ANY, 0, 0),
 	MSR(KVM_WALL_CLOCK,	1, SPECIAL, RWL, ANY, 0, 0),
@@ -95,6 +114,15 @@ static const struct mkvm_msr_rule rules[] = {
 	MSR(GS_BASE,		1, VENDOR, RW, CANONICAL, 0, 0),
 	MSR(KERNEL_GS_BASE,	1, VENDOR, RWL, CANONICAL, 0, 0),
 	MSR_IF(tsc_aux, TSC_AUX, VENDOR, RWL, MASK, LOW_32, 0),
+	MSR_AMD(SYSCFG,		CONSTANT, R, CONSTANT, 0, 0),
+	MSR_AMD(HWCR,		IGNORED, RW, MASK, HWCR_MASK, HWCR),
+	MSR_AMD(NB_CFG,		IGNORED, RW, ANY, 0, 0),
+	MSR_AMD(FIDVID_STATUS,	CONSTANT, R, CONSTANT, 0, 0),
+	MSR_AMD(INT_PENDING,	CONSTANT, R, CONSTANT, 0, 0),
+	MSR_AMD(VM_CR,		CONSTANT, R, CONSTANT, 0, VM_CR),
+	MSR_AMD(DC_CFG,		IGNORED, RW, ANY, 0, 0),
+	MSR_AMD(DE_CFG,		IGNORED, RW, MASK, DE_CFG, DE_CFG),
+	MSR_AMD(BU_CFG2,	IGNORED, RW, ANY, 0, 0),
 };
 
 const struct mkvm_msr_rule *mkvm_msr_find(u32 index)

@@ -77,6 +77,17 @@
 #define MKVM_IA32_KERNEL_GS_BASE	0xc0000102u
 #define MKVM_IA32_TSC_AUX		0xc0000103u
 
+/* APM vol. 2, appendix "MSR Cross-Reference"; DE_CFG and the like: the BKDGs and PPRs. */
+#define MKVM_AMD_SYSCFG			0xc0010010u
+#define MKVM_AMD_HWCR			0xc0010015u
+#define MKVM_AMD_NB_CFG			0xc001001fu
+#define MKVM_AMD_FIDVID_STATUS		0xc0010042u
+#define MKVM_AMD_INT_PENDING		0xc0010055u
+#define MKVM_AMD_VM_CR			0xc0010114u
+#define MKVM_AMD_DC_CFG			0xc0011022u
+#define MKVM_AMD_DE_CFG			0xc0011029u
+#define MKVM_AMD_BU_CFG2		0xc001102au
+
 /* IA32_APIC_BASE */
 #define MKVM_APIC_BASE_DEFAULT		0xfee00000ull
 #define MKVM_APIC_BASE_BSP		BIT_ULL(8)

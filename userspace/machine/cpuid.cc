@@ -4,6 +4,7 @@
 #include <x86intrin.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -22,12 +23,19 @@ enum Leaf : uint32_t {
   kTopologyV2 = 0x1f,
   kKvmFeatures = 0x40000001,
   kExtendedFeatures = 0x80000001,
+  kAddressSizes = 0x80000008,
+  kAmdCaches = 0x8000001d,
+  kAmdTopology = 0x8000001e,
+  kAmdPerformanceMonitoring = 0x80000022,
+  kAmdTopologyV2 = 0x80000026,
 };
 constexpr uint32_t kEcxHypervisor = 1u << 31;
 constexpr uint32_t kEcxX2Apic = 1u << 21, kEcxTscDeadline = 1u << 24;
 constexpr uint32_t kEdxApic = 1u << 9, kEdxHyperThreading = 1u << 28;
 constexpr uint32_t kExtendedEcxApicSpace = 1u << 3;
-constexpr uint32_t kApicIdAndCount = 0xffff0000;  // of EBX
+constexpr uint32_t kExtendedEcxTopology = 1u << 22;
+constexpr uint32_t kExtendedEcxCounters = 1u << 23 | 1u << 24 | 1u << 28;  // core, NB, L3
+constexpr uint32_t kApicIdAndCount = 0xffff0000;                           // of EBX
 
 // The paravirtual features that do not reach the guest by an APIC interrupt:
 // the clock in its two forms, its stability, and no need for I/O delays.
@@ -35,8 +43,12 @@ constexpr uint32_t kKvmFeaturesWithoutApic =
     1u << 0 /* CLOCKSOURCE */ | 1u << 1 /* NOP_IO_DELAY */ | 1u << 3 /* CLOCKSOURCE2 */ |
     1u << 24 /* CLOCKSOURCE_STABLE_BIT */;
 
+// The topology of the host's CPU is not the guest's; AMD's caches are told by APIC ID.
 bool needs_apic(uint32_t leaf) {
-  return leaf == kPerformanceMonitoring || leaf == kTopology || leaf == kTopologyV2;
+  constexpr std::array leaves{
+      kPerformanceMonitoring,    kTopology,     kTopologyV2, kAmdCaches, kAmdTopology,
+      kAmdPerformanceMonitoring, kAmdTopologyV2};
+  return std::ranges::find(leaves, leaf) != leaves.end();
 }
 
 bool replaced(uint32_t leaf) { return leaf == kTscFrequency || leaf == kCpuFrequency; }
@@ -56,8 +68,11 @@ void adjust(kvm_cpuid_entry2& entry) {
       entry.eax &= kKvmFeaturesWithoutApic;
       break;
     case kExtendedFeatures:
-      entry.ecx &= ~kExtendedEcxApicSpace;
+      entry.ecx &= ~(kExtendedEcxApicSpace | kExtendedEcxTopology | kExtendedEcxCounters);
       entry.edx &= ~kEdxApic;  // AMD repeats leaf 1 here
+      break;
+    case kAddressSizes:
+      entry.ecx = 0;  // AMD: the host's cores, and how many bits of the APIC ID name one
       break;
     default:
       break;

@@ -66,12 +66,22 @@ TEST_F(CpuidTest, AmdsSecondApicBitGoesToo) {
   EXPECT_EQ(extended.edx, 0x20000000u);
 }
 
+TEST_F(CpuidTest, NothingOfAmdsTopologyAndCountersIsLeft) {
+  EXPECT_EQ(guest(leaf(0x80000001, 0, 0, 0x11c00101, 0)).ecx, 0x101u);
+  const auto sizes = guest(leaf(0x80000008, 0x3030, 1, 0x700f, 4));
+  EXPECT_EQ(sizes.eax, 0x3030u);
+  EXPECT_EQ(sizes.ebx, 1u);
+  EXPECT_EQ(sizes.ecx, 0u);
+  EXPECT_EQ(sizes.edx, 4u);
+}
+
 TEST_F(CpuidTest, KvmFeaturesAreTheOnesThatWorkWithoutAnApic) {
   EXPECT_EQ(guest(leaf(0x40000001, ~0u, 0, 0, 0)).eax, 0x0100000bu);
 }
 
 TEST_F(CpuidTest, ApicTopologyAndPerformanceCountersAreGone) {
-  for (const uint32_t function : {0xau, 0xbu, 0x1fu})
+  for (const uint32_t function :
+       {0xau, 0xbu, 0x1fu, 0x8000001du, 0x8000001eu, 0x80000022u, 0x80000026u})
     EXPECT_FALSE(has(leaf(function, 0x12345, 1, 2, 3))) << function;
 }
 

@@ -43,6 +43,20 @@ struct FakeCpu {
   }
 };
 
+// The same of AMD.
+FakeCpu amd_cpu() {
+  FakeCpu cpu;
+  cpu.leaves[{0x0, 0}] = {0x10, 0x68747541, 0x444d4163, 0x69746e65};
+  for (uint32_t subleaf : {0, 1, 2}) cpu.leaves.erase({0x4, subleaf});
+  cpu.leaves[{0x80000000, 0}] = {0x80000028, 0x68747541, 0x444d4163, 0x69746e65};
+  cpu.leaves[{0x80000001, 0}] = {0x00a20f10, ~0u, ~0u, ~0u};
+  cpu.leaves[{0x80000008, 0}] = {0x303030, ~0u, 0x700f, 0x10007};
+  for (uint32_t leaf : {0x8000000au, 0x8000001bu, 0x8000001du, 0x8000001eu, 0x8000001fu,
+                        0x80000020u, 0x80000021u, 0x80000022u, 0x80000026u})
+    cpu.leaves[{leaf, 0}] = {~0u, ~0u, ~0u, ~0u};
+  return cpu;
+}
+
 mkvm_cpuid_policy everything() {
   mkvm_cpuid_policy policy = {};
   policy.xcr0 = 0xe7;
@@ -137,6 +151,75 @@ INSTANTIATE_TEST_SUITE_P(
                       Bit{"Rdtscp", 0x80000001, kEdx, 27}, Bit{"LongMode", 0x80000001, kEdx, 29},
                       Bit{"InvariantTsc", 0x80000007, kEdx, 8}),
     [](const auto& info) { return std::string(info.param.name); });
+
+class HiddenOnAmd : public ::testing::TestWithParam<Bit> {};
+
+TEST_P(HiddenOnAmd, FromTheGuestThoughTheCpuHasIt) {
+  const Entries entries = supported(everything(), amd_cpu());
+  EXPECT_EQ(leaf(entries, GetParam().function).*GetParam().reg >> GetParam().bit & 1, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cpuid, HiddenOnAmd,
+    ::testing::Values(
+        Bit{"Svm", 0x80000001, kEcx, 2}, Bit{"ExtendedApicSpace", 0x80000001, kEcx, 3},
+        Bit{"Osvw", 0x80000001, kEcx, 9}, Bit{"Ibs", 0x80000001, kEcx, 10},
+        Bit{"Skinit", 0x80000001, kEcx, 12}, Bit{"Watchdog", 0x80000001, kEcx, 13},
+        Bit{"Lwp", 0x80000001, kEcx, 15}, Bit{"Tce", 0x80000001, kEcx, 17},
+        Bit{"NodeId", 0x80000001, kEcx, 19}, Bit{"TopologyExtensions", 0x80000001, kEcx, 22},
+        Bit{"PerfctrCore", 0x80000001, kEcx, 23}, Bit{"PerfctrNb", 0x80000001, kEcx, 24},
+        Bit{"DataBreakpoint", 0x80000001, kEcx, 26}, Bit{"PerfTsc", 0x80000001, kEcx, 27},
+        Bit{"PerfctrLlc", 0x80000001, kEcx, 28}, Bit{"Monitorx", 0x80000001, kEcx, 29},
+        Bit{"Multiprocessor", 0x80000001, kEdx, 19}, Bit{"Ffxsr", 0x80000001, kEdx, 25},
+        Bit{"Smca", 0x80000007, kEbx, 3}, Bit{"HwPstate", 0x80000007, kEdx, 7},
+        Bit{"IrPerf", 0x80000008, kEbx, 1}, Bit{"Invlpgb", 0x80000008, kEbx, 3},
+        Bit{"Rdpru", 0x80000008, kEbx, 4}, Bit{"Ibpb", 0x80000008, kEbx, 12},
+        Bit{"Ssbd", 0x80000008, kEbx, 24}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+class ShownOnAmd : public ::testing::TestWithParam<Bit> {};
+
+TEST_P(ShownOnAmd, ToTheGuest) {
+  const Entries entries = supported(everything(), amd_cpu());
+  EXPECT_EQ(leaf(entries, GetParam().function).*GetParam().reg >> GetParam().bit & 1, 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cpuid, ShownOnAmd,
+    ::testing::Values(Bit{"Hypervisor", 1, kEcx, 31}, Bit{"LahfLm", 0x80000001, kEcx, 0},
+                      Bit{"CmpLegacy", 0x80000001, kEcx, 1}, Bit{"Cr8Legacy", 0x80000001, kEcx, 4},
+                      Bit{"Abm", 0x80000001, kEcx, 5}, Bit{"Sse4a", 0x80000001, kEcx, 6},
+                      Bit{"MisalignSse", 0x80000001, kEcx, 7}, Bit{"Prefetch", 0x80000001, kEcx, 8},
+                      Bit{"Xop", 0x80000001, kEcx, 11}, Bit{"Fma4", 0x80000001, kEcx, 16},
+                      Bit{"Tbm", 0x80000001, kEcx, 21}, Bit{"Apic", 0x80000001, kEdx, 9},
+                      Bit{"Fxsr", 0x80000001, kEdx, 24}, Bit{"Syscall", 0x80000001, kEdx, 11},
+                      Bit{"Nx", 0x80000001, kEdx, 20}, Bit{"MmxExt", 0x80000001, kEdx, 22},
+                      Bit{"HugePages", 0x80000001, kEdx, 26}, Bit{"Rdtscp", 0x80000001, kEdx, 27},
+                      Bit{"LongMode", 0x80000001, kEdx, 29}, Bit{"3dNow", 0x80000001, kEdx, 31},
+                      Bit{"InvariantTsc", 0x80000007, kEdx, 8}, Bit{"Clzero", 0x80000008, kEbx, 0}),
+    [](const auto& info) { return "Has" + std::string(info.param.name); });
+
+TEST(CpuidSupported, AmdsCoreCountsAndNestedAddressWidthAreGone) {
+  const auto e = leaf(supported(everything(), amd_cpu()), 0x80000008);
+  EXPECT_EQ(e.eax, 0x3030u);
+  EXPECT_EQ(e.ecx | e.edx, 0u);
+}
+
+TEST(CpuidSupported, AmdsExtendedRangeEndsBeforeSvm) {
+  const Entries entries = supported(everything(), amd_cpu());
+  EXPECT_EQ(leaf(entries, 0x80000000).eax, 0x80000008u);
+  EXPECT_EQ(leaf(entries, 0x80000000).ebx, 0x68747541u);
+  for (uint32_t function = 0x80000009; function < 0x80000030; ++function) {
+    EXPECT_EQ(mkvm_cpuid_find(entries.data(), entries.size(), function, 0), nullptr);
+    EXPECT_EQ(execute(entries, function), Regs{}) << std::hex << function;
+  }
+}
+
+TEST(CpuidSupported, AmdsVectorFeaturesFollowTheComponents) {
+  mkvm_cpuid_policy policy = everything();
+  policy.xcr0 = 0x3;
+  EXPECT_EQ(leaf(supported(policy, amd_cpu()), 0x80000001).ecx, 0x2001f3u);
+}
 
 TEST(CpuidSupported, NothingThatTheCpuLacksButTheHypervisorBit) {
   FakeCpu cpu;
@@ -297,6 +380,11 @@ TEST(CpuidExecute, AmdGivesZeroForLeavesOutOfRange) {
   EXPECT_EQ(execute(entries, 2), Regs{});
 }
 
+TEST(CpuidExecute, HygonIsLikeAmd) {
+  const Entries entries = {{0, 0, 0, 1, 0x6f677948, 0, 0, {}}, {1, 0, 0, 77, 0, 0, 0, {}}};
+  EXPECT_EQ(execute(entries, 2), Regs{});
+}
+
 TEST(CpuidExecute, WithoutEntriesEverythingIsZero) {
   EXPECT_EQ(execute({}, 0), Regs{});
   EXPECT_EQ(execute({}, 0x80000000), Regs{});
@@ -327,6 +415,15 @@ TEST(CpuidExecute, ApicBitFollowsItsEnableFlag) {
   EXPECT_EQ(execute(entries, 1, 0, state)[3], 0u);
   state.apic_base = MKVM_APIC_BASE_ENABLE;
   EXPECT_EQ(execute(entries, 1, 0, state)[3], 1u << 9);
+}
+
+TEST(CpuidExecute, SoDoesAmdsSecondOne) {
+  const Entries entries = {{0x80000000, 0, 0, 0x80000001, 0, 0, 0, {}},
+                           {0x80000001, 0, 0, 0, 0, 0, 1u << 9 | 1u << 29, {}}};
+  mkvm_cpuid_state state = {};
+  EXPECT_EQ(execute(entries, 0x80000001, 0, state)[3], 1u << 29);
+  state.apic_base = MKVM_APIC_BASE_ENABLE;
+  EXPECT_EQ(execute(entries, 0x80000001, 0, state)[3], 1u << 9 | 1u << 29);
 }
 
 TEST(CpuidExecute, XstateSizeFollowsXcr0) {
@@ -421,6 +518,25 @@ TEST(CpuidDerive, UserspaceCannotClaimMoreThanThePolicy) {
   EXPECT_EQ(cpu.efer_allowed, 0x501u);
   EXPECT_EQ(cpu.maxphyaddr, 39);
   EXPECT_FALSE(cpu.tsc_aux || cpu.tsc_deadline || cpu.x2apic || cpu.xsaves);
+}
+
+TEST(CpuidDerive, TheVendorIsTheGuestsOwn) {
+  mkvm_cpuid_policy policy = everything();
+  EXPECT_FALSE(derive({}, policy).amd);
+  EXPECT_TRUE(derive({{0, 0, 0, 1, 0x68747541, 0, 0, {}}}, policy).amd);
+  EXPECT_TRUE(derive({{0, 0, 0, 1, 0x6f677948, 0, 0, {}}}, policy).amd) << "Hygon";
+  policy.amd = true;
+  EXPECT_TRUE(derive({}, policy).amd) << "without entries, the CPU's";
+  EXPECT_FALSE(derive({{0, 0, 0, 1, 0x756e6547, 0, 0, {}}}, policy).amd);
+  EXPECT_FALSE(derive({{1, 0, 0, 0, 0, 0, 0, {}}}, policy).amd) << "no leaf 0, no vendor";
+}
+
+TEST(CpuidDerive, SvmeAndFfxsrAreNotTheGuests) {
+  mkvm_cpuid_policy policy = everything();
+  policy.amd = true;
+  policy.efer = 0xfd01;
+  EXPECT_EQ(derive({}, policy).efer_allowed, 0xd01u);
+  EXPECT_EQ(derive(supported(policy, amd_cpu()), policy).efer_allowed, 0xd01u);
 }
 
 TEST(CpuidDerive, GuestMayHaveASmallerAddressWidth) {

@@ -74,12 +74,15 @@ INSTANTIATE_TEST_SUITE_P(
         Value{"MiscEnable", MKVM_IA32_MISC_ENABLE, 0x1801, 1ull << 34},
         Value{"McgCtl", MKVM_IA32_MCG_CTL, ~0ull, 1}, Value{"Debugctl", MKVM_IA32_DEBUGCTL, 2, 1},
         Value{"Xss", MKVM_IA32_XSS, 0, 1 << 8},
-        Value{"ApicBase", MKVM_IA32_APIC_BASE, 0xfee00900, 0xfee00901}),
+        Value{"ApicBase", MKVM_IA32_APIC_BASE, 0xfee00900, 0xfee00901},
+        Value{"Hwcr", MKVM_AMD_HWCR, 0x1040148, 1}, Value{"Syscfg", MKVM_AMD_SYSCFG, 0, 1 << 18},
+        Value{"VmCr", MKVM_AMD_VM_CR, 0x18, 0}, Value{"DeCfg", MKVM_AMD_DE_CFG, 2, 1 << 9}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Msr, AnythingGoesWhereTheSdmSaysSo) {
-  for (uint32_t index : {MKVM_IA32_TSC, MKVM_IA32_TSC_ADJUST, MKVM_IA32_STAR,
-                         MKVM_IA32_BIOS_SIGN_ID, MKVM_IA32_MC0_CTL})
+  for (uint32_t index :
+       {MKVM_IA32_TSC, MKVM_IA32_TSC_ADJUST, MKVM_IA32_STAR, MKVM_IA32_BIOS_SIGN_ID,
+        MKVM_IA32_MC0_CTL, MKVM_AMD_NB_CFG, MKVM_AMD_DC_CFG, MKVM_AMD_BU_CFG2})
     EXPECT_TRUE(valid(index, 0xdeadbeefdeadbeef)) << std::hex << index;
 }
 
@@ -116,10 +119,11 @@ TEST(Msr, ResetValuesAreValid) {
   mkvm_msr_reset(&file);
   EXPECT_EQ(*mkvm_msr_stored(&file, MKVM_IA32_MISC_ENABLE), 0x1801u);
   EXPECT_EQ(*mkvm_msr_stored(&file, MKVM_IA32_MTRR_DEF_TYPE), 0u);
-  for (uint32_t i = 0; i < 0x2000; ++i) {
-    const mkvm_msr_rule* rule = mkvm_msr_find(i);
-    EXPECT_TRUE(!rule || valid(i, rule->reset)) << rule->name;
-  }
+  for (uint32_t base : {0u, 0xc0010000u})
+    for (uint32_t i = base; i < base + 0x2000; ++i) {
+      const mkvm_msr_rule* rule = mkvm_msr_find(i);
+      EXPECT_TRUE(!rule || valid(i, rule->reset)) << rule->name;
+    }
 }
 
 TEST(Msr, TheHardwareHoldsWhatItSwitches) {
@@ -137,7 +141,7 @@ TEST(Msr, TheHardwareHoldsWhatItSwitches) {
 // not it.
 TEST(Msr, EveryRuleIsFound) {
   std::set<const mkvm_msr_rule*> seen;
-  for (uint64_t base : {0ull, 0xc0000000ull})
+  for (uint64_t base : {0ull, 0xc0000000ull, 0xc0010000ull})
     for (uint64_t i = base; i < base + 0x2000; ++i) {
       const mkvm_msr_rule* rule = mkvm_msr_find(i);
       if (!rule) continue;
@@ -149,7 +153,7 @@ TEST(Msr, EveryRuleIsFound) {
   // One array without a gap: nothing in it is out of order and so never found.
   EXPECT_EQ(*seen.rbegin() - *seen.begin() + 1, static_cast<ptrdiff_t>(seen.size()));
   EXPECT_EQ((*seen.begin())->index, uint32_t{MKVM_IA32_TSC});
-  EXPECT_EQ((*seen.rbegin())->index, uint32_t{MKVM_IA32_TSC_AUX});
+  EXPECT_EQ((*seen.rbegin())->index, uint32_t{MKVM_AMD_BU_CFG2});
 }
 
 TEST(Msr, GuestRights) {
@@ -170,6 +174,47 @@ TEST(Msr, WhatIsOfferedFollowsCpuid) {
     EXPECT_FALSE(mkvm_msr_offered(mkvm_msr_find(index), &cpu));
   EXPECT_TRUE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_TSC), &cpu));
 }
+
+constexpr uint32_t kAmd[] = {MKVM_AMD_SYSCFG,        MKVM_AMD_HWCR,        MKVM_AMD_NB_CFG,
+                             MKVM_AMD_FIDVID_STATUS, MKVM_AMD_INT_PENDING, MKVM_AMD_VM_CR,
+                             MKVM_AMD_DC_CFG,        MKVM_AMD_DE_CFG,      MKVM_AMD_BU_CFG2};
+
+TEST(Msr, AmdsOwnAreForItsGuests) {
+  mkvm_guest_cpu cpu = full_cpu();
+  for (uint32_t index : kAmd) {
+    const mkvm_msr_rule* rule = mkvm_msr_find(index);
+    ASSERT_NE(rule, nullptr) << std::hex << index;
+    cpu.amd = false;
+    EXPECT_FALSE(mkvm_msr_offered(rule, &cpu)) << rule->name;
+    cpu.amd = true;
+    EXPECT_TRUE(mkvm_msr_offered(rule, &cpu)) << rule->name;
+    EXPECT_TRUE(rule->flags & MKVM_MSR_GUEST_READ) << rule->name;
+  }
+}
+
+// What Linux reads without a handler for #GP, and what it would complain of.
+TEST(Msr, WhatLinuxOnAmdReads) {
+  const auto reads = [](uint32_t index) { return mkvm_msr_find(index)->reset; };
+  EXPECT_EQ(reads(MKVM_AMD_HWCR), 1u << 24) << "else: TSC doesn't count with P0 frequency!";
+  EXPECT_EQ(reads(MKVM_AMD_DE_CFG), 2u) << "LFENCE serializes";
+  EXPECT_EQ(reads(MKVM_AMD_SYSCFG), 0u) << "no memory encryption, no DRAM MTRR extension";
+  EXPECT_EQ(reads(MKVM_AMD_INT_PENDING), 0u) << "no C1E";
+  EXPECT_EQ(reads(MKVM_AMD_VM_CR), 0x18u) << "SVM disabled and locked";
+}
+
+// It writes these without a handler, too.
+TEST(Msr, WhatLinuxOnAmdWrites) {
+  for (uint32_t index : {MKVM_AMD_HWCR, MKVM_AMD_NB_CFG}) {
+    EXPECT_TRUE(mkvm_msr_find(index)->flags & MKVM_MSR_GUEST_WRITE);
+    EXPECT_EQ(mkvm_msr_find(index)->home, MKVM_MSR_IGNORED);
+  }
+  EXPECT_TRUE(valid(MKVM_AMD_NB_CFG, 1ull << 46)) << "extended configuration space";
+  EXPECT_TRUE(valid(MKVM_AMD_HWCR, 1u << 24 | 1u << 18)) << "McStatusWrEn";
+  EXPECT_TRUE(valid(MKVM_AMD_HWCR, 1u << 24 | 1u << 6)) << "FFDis";
+}
+
+// Reading LS_CFG is how Linux finds out that it can disable speculative stores.
+TEST(Msr, NoLsCfg) { EXPECT_EQ(mkvm_msr_find(0xc0011020), nullptr); }
 
 TEST(MsrList, HoldsWhatClientsSaveAndNothingThatIsMissing) {
   mkvm_guest_cpu cpu = full_cpu();
