@@ -31,7 +31,7 @@ boot() {
 }
 
 # The console is quiet: the guest looks into its own log.
-look="dmesg | grep -E -A 12 'WARNING:|BUG:|Oops|Call Trace' | sed 's/^/complaint: /'"
+look="dmesg | grep -E -A 12 'WARNING: CPU|BUG:|Oops|unchecked MSR|Call Trace' | sed 's/^/complaint: /'"
 no_complaints() { ! grep -E 'complaint: |BUG:|Oops' /tmp/console; }
 console_says() { grep -q -- "$1" /tmp/console; }
 
