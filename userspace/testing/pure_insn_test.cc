@@ -38,6 +38,37 @@ void expect_operands(const mkvm_insn& insn, bool write, u8 mem_size, u8 reg, u8 
   EXPECT_EQ(insn.reg_size, reg_size);
 }
 
+mkvm_insn_status lmsw(const Bytes& bytes, mkvm_insn_mode mode, mkvm_insn* insn) {
+  return mkvm_insn_decode_lmsw(bytes.data(), static_cast<u32>(bytes.size()), mode, insn);
+}
+
+TEST(Insn, LmswFromMemory) {
+  mkvm_insn insn;
+  ASSERT_EQ(lmsw({0x0f, 0x01, 0x33}, MKVM_INSN_64, &insn), MKVM_INSN_OK);  // lmsw (%rbx)
+  EXPECT_EQ(insn.len, 3);
+  EXPECT_EQ(insn.mem_size, 2);
+  EXPECT_FALSE(insn.write);
+  EXPECT_EQ(insn.base, kBx);
+  ASSERT_EQ(lmsw({0x64, 0x41, 0x0f, 0x01, 0x70, 0x08}, MKVM_INSN_64, &insn), MKVM_INSN_OK);
+  EXPECT_EQ(insn.len, 6);
+  EXPECT_EQ(insn.seg, kFs);
+  EXPECT_EQ(insn.base, 8);
+  EXPECT_EQ(insn.disp, 8);
+  ASSERT_EQ(lmsw({0x0f, 0x01, 0x36, 0x34, 0x12}, MKVM_INSN_16, &insn), MKVM_INSN_OK);
+  EXPECT_EQ(insn.addr_size, 2);
+  EXPECT_EQ(insn.disp, 0x1234);
+}
+
+TEST(Insn, LmswIsNothingElse) {
+  mkvm_insn insn;
+  EXPECT_EQ(lmsw({0x0f, 0x01, 0xf0}, MKVM_INSN_64, &insn), MKVM_INSN_UNKNOWN);  // of a register
+  EXPECT_EQ(lmsw({0x0f, 0x01, 0x23}, MKVM_INSN_64, &insn), MKVM_INSN_UNKNOWN);  // SMSW
+  EXPECT_EQ(lmsw({0xf0, 0x0f, 0x01, 0x33}, MKVM_INSN_64, &insn), MKVM_INSN_UNKNOWN);
+  EXPECT_EQ(lmsw({0x8b, 0x07, 0x00}, MKVM_INSN_64, &insn), MKVM_INSN_UNKNOWN);
+  EXPECT_EQ(lmsw({0x0f, 0x01}, MKVM_INSN_64, &insn), MKVM_INSN_TRUNCATED);
+  EXPECT_EQ(status({0x0f, 0x01, 0x33}, MKVM_INSN_64), MKVM_INSN_UNKNOWN);  // no MMIO by LMSW
+}
+
 TEST(Insn, LoadsAndStoresOfEachSize) {
   expect_operands(decode({0x8b, 0x07}), false, 4, kAx, 4);
   expect_operands(decode({0x48, 0x8b, 0x0f}), false, 8, kCx, 8);

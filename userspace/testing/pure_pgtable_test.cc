@@ -9,21 +9,7 @@ constexpr uint32_t kRead = MKVM_ACCESS_READ;
 constexpr uint32_t kWrite = MKVM_ACCESS_WRITE;
 constexpr uint32_t kExec = MKVM_ACCESS_EXEC;
 
-// What AMD's nested page table will be: the same arithmetic over other bits.
-constexpr mkvm_pgtable_format kNested = {
-    .levels = 4,
-    .max_leaf = 2,
-    .present = 1,
-    .read = 1,
-    .write = 2,
-    .exec = 0,
-    .no_exec = 1ull << 63,
-    .large = 0x80,
-    .leaf = 0x64,
-    .table = 0x27,
-};
-
-const mkvm_pgtable_format* const kFormats[] = {&mkvm_pgtable_ept, &kNested};
+const mkvm_pgtable_format* const kFormats[] = {&mkvm_pgtable_ept, &mkvm_pgtable_npt};
 
 TEST(Pgtable, EptLeafIsWriteBackAndIgnoresPat) {
   const uint64_t leaf = mkvm_pgtable_make_leaf(&mkvm_pgtable_ept, 0x123000, 1, kRead);
@@ -43,6 +29,16 @@ TEST(Pgtable, EptTableAllowsEverythingAndHasNoMemoryType) {
 TEST(Pgtable, EptNeverWritesWithoutRead) {
   for (const uint32_t access : {0u, kWrite, kWrite | kExec, kExec})
     EXPECT_TRUE(mkvm_pgtable_make_leaf(&mkvm_pgtable_ept, 0, 1, access) & 1);
+}
+
+// To the nested walk every access of the guest is a user's.
+TEST(Pgtable, NestedEntriesAreTheUsersAndWriteBack) {
+  const uint64_t leaf = mkvm_pgtable_make_leaf(&mkvm_pgtable_npt, 0x123000, 1, kRead | kExec);
+  const uint64_t table = mkvm_pgtable_make_table(&mkvm_pgtable_npt, 0x456000);
+  EXPECT_EQ(leaf & 0xfff, 0x65u);   // P, U, A, D; PAT index 0
+  EXPECT_EQ(table & 0xfff, 0x27u);  // P, W, U, A
+  EXPECT_FALSE(leaf >> 63);
+  EXPECT_TRUE(mkvm_pgtable_make_leaf(&mkvm_pgtable_npt, 0x123000, 1, kRead) >> 63);
 }
 
 TEST(Pgtable, ZeroIsNotPresent) {
