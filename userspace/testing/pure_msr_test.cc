@@ -141,7 +141,7 @@ TEST(Msr, TheHardwareHoldsWhatItSwitches) {
 // not it.
 TEST(Msr, EveryRuleIsFound) {
   std::set<const mkvm_msr_rule*> seen;
-  for (uint64_t base : {0ull, 0xc0000000ull, 0xc0010000ull})
+  for (uint64_t base : {0ull, 0x4b564d00ull, 0xc0000000ull, 0xc0010000ull})
     for (uint64_t i = base; i < base + 0x2000; ++i) {
       const mkvm_msr_rule* rule = mkvm_msr_find(i);
       if (!rule) continue;
