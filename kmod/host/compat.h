@@ -13,6 +13,12 @@
 #include <linux/entry-kvm.h>
 #endif
 
+#if __has_include(<asm/cpuid/api.h>)	/* cpuid_count() was in asm/processor.h */
+#include <asm/cpuid/api.h>
+#else
+#include <asm/processor.h>
+#endif
+
 #ifndef rdmsrq			/* until 6.15 */
 #define rdmsrq			rdmsrl
 #define rdmsrq_safe		rdmsrl_safe

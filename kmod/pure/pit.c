@@ -422,12 +422,14 @@ u64 mkvm_pit_collect(struct mkvm_pit *pit, u64 now)
 	return rises;
 }
 
-u64 mkvm_pit_next_rise(const struct mkvm_pit *pit, u64 now)
+u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now)
 {
 	struct mkvm_pit_channel c = pit->channel[0];
 	u64 tick = to_ticks(now), t;
 
 	advance(&c, tick);
+	if (c.rises)		/* due since the last collect: a timer set for later would lose it */
+		return now;
 	t = elapsed(&c, tick);
 	if (!c.loaded || !c.counting)
 		return MKVM_PIT_NEVER;

@@ -5,7 +5,7 @@
  *
  * Time comes from the caller, in nanoseconds since any fixed moment, and never
  * goes back. Nothing runs by itself: the caller arms a timer for
- * mkvm_pit_next_rise() and then collects the edges of IRQ0. Rearm after every
+ * mkvm_pit_next_collect() and then collects the edges of IRQ0. Rearm after every
  * write and gate change.
  */
 #ifndef MKVM_PURE_PIT_H
@@ -72,8 +72,8 @@ u8 mkvm_pit_read_speaker(const struct mkvm_pit *pit, u64 now);
  */
 u64 mkvm_pit_collect(struct mkvm_pit *pit, u64 now);
 
-/* The first moment after @now at which channel 0's OUT rises, or MKVM_PIT_NEVER. */
-u64 mkvm_pit_next_rise(const struct mkvm_pit *pit, u64 now);
+/* When to collect: @now if edges wait already, the next rise of channel 0's OUT, or MKVM_PIT_NEVER. */
+u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now);
 
 /* Could the timer be in this state? For restoring untrusted state. */
 bool mkvm_pit_valid(const struct mkvm_pit *pit);

@@ -55,8 +55,8 @@ Result<> IntervalTimer::restore(const State& state) {
 }
 
 uint64_t IntervalTimer::next_event() const {
-  const uint64_t rise = mkvm_pit_next_rise(&pit_, elapsed());
-  return rise == MKVM_PIT_NEVER ? kNever : rise + power_on_;
+  const uint64_t due = mkvm_pit_next_collect(&pit_, elapsed());
+  return due == MKVM_PIT_NEVER ? kNever : due + power_on_;
 }
 
 void IntervalTimer::advance() {

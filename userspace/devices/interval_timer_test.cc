@@ -65,6 +65,16 @@ TEST_F(IntervalTimerTest, AOneShotFiresOnce) {
   EXPECT_EQ(timer.next_event(), kNever);
 }
 
+// The board asks for the next event after each port access, late or not.
+TEST_F(IntervalTimerTest, AOneShotThatIsDueIsStillAnEvent) {
+  program(0, 4, 1193);
+  clock.now += 2 * kMs;
+  EXPECT_LE(timer.next_event(), clock.now);
+  timer.advance();
+  EXPECT_EQ(irq0.edges, 1);
+  EXPECT_EQ(timer.next_event(), kNever);
+}
+
 TEST_F(IntervalTimerTest, MissedEdgesBecomeOne) {
   program(0, 2, 11932);
   clock.now += 500 * kMs;

@@ -35,7 +35,7 @@ class Pit : public ::testing::Test {
   void gate(bool high) { mkvm_pit_set_gate(&pit_, 2, high, now_); }
   void at(uint64_t tick) { now_ = base_ + ticks(tick); }
   uint64_t collect() { return mkvm_pit_collect(&pit_, now_); }
-  uint64_t next() const { return mkvm_pit_next_rise(&pit_, now_); }
+  uint64_t next() const { return mkvm_pit_next_collect(&pit_, now_); }
 
   mkvm_pit pit_;
   uint64_t base_ = 0;
@@ -62,6 +62,17 @@ TEST_F(Pit, Mode0RisesOnceAtTerminalCount) {
   EXPECT_EQ(next(), MKVM_PIT_NEVER);
   at(100000);
   EXPECT_EQ(collect(), 0u);
+}
+
+TEST_F(Pit, AnEdgeThatIsDueIsCollectedAtOnce) {
+  program(0, 4, 100);
+  at(102);
+  EXPECT_EQ(next(), now_);
+  EXPECT_EQ(collect(), 1u);
+  EXPECT_EQ(next(), MKVM_PIT_NEVER);
+  program(0, 2, 100);
+  at(350);
+  EXPECT_EQ(next(), now_);
 }
 
 TEST_F(Pit, Mode0CountsOnBelowZero) {
