@@ -194,6 +194,26 @@ TEST(good_state_breaks_no_rule)
 	}
 }
 
+/* What KVM_SET_SREGS and the others take, VMRUN takes: there is no bad state for AMD-V here. */
+TEST(good_vmcbs_break_no_rule)
+{
+	static void (*const modes[])(struct vcpu *) = {
+		set_real_mode, set_protected_mode, set_long_mode,
+	};
+	struct mkvm_vmcb_dump d;
+	struct guest g;
+
+	if (!cpu_is_amd() || on_stock_kvm())
+		SKIP(return, "needs minikvm's dump of the VMCB");
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		guest_start(&g, modes[i], halts, halts_end - halts);
+		ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
+		ASSERT_EQ(0, kvm(g.cpu.fd, MKVM_GET_VMCB, &d));
+		EXPECT_EQ(0, vmcb_findings(&d));
+		guest_close(&g);
+	}
+}
+
 TEST(dump_checks_its_size)
 {
 	struct dump d = { .head.nr = 0 };

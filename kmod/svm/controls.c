@@ -63,7 +63,7 @@ void svm_controls_unsetup(void)
 void svm_cpuid_policy(struct mkvm_cpuid_policy *p)
 {
 	p->cr4 = svm_host.caps.cr4_mask;
-	p->efer = svm_host.caps.efer_mask;
+	p->efer = svm_host.caps.efer_mask & ~(u64)EFER_SVME;
 	p->maxphyaddr = svm_host.caps.maxphyaddr;
 	/* Where the CPU has these, the guest executes them without us. */
 	p->rdtscp = true;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmcb_check.h"
 #include "vmentry_check.h"
 
 #define MAX_FINDINGS 32
@@ -36,4 +37,14 @@ int dump_breaks_rule(const struct dump *d, const char *rule)
 			return 1;
 	dump_findings(d);
 	return 0;
+}
+
+int vmcb_findings(const struct mkvm_vmcb_dump *d)
+{
+	struct mkvm_vmcb_finding found[MAX_FINDINGS];
+	int n = mkvm_vmcb_check((const struct mkvm_vmcb *)d->vmcb, &d->caps, found, MAX_FINDINGS);
+
+	for (int i = 0; i < n && i < MAX_FINDINGS; i++)
+		fprintf(stderr, "# broken: %s\n", found[i].rule);
+	return n;
 }

@@ -19,4 +19,7 @@ int dump_findings(const struct dump *d);
 /* Whether a broken rule's text starts like that; prints all of them if not. */
 int dump_breaks_rule(const struct dump *d, const char *rule);
 
+/* How many rules the VMCB breaks; prints them. */
+int vmcb_findings(const struct mkvm_vmcb_dump *d);
+
 #endif
