@@ -2,7 +2,7 @@
 # make run [HOST=vmx|svm]		a Linux guest's shell on minikvm, in a test host where this machine has no VT-x
 # make check [STEPS="unit ..."]		every test, see scripts/check
 # make check-full			and those that take long
-# make bench				ticks per exit beside KVM, in one host
+# make bench [HOST=vmx|svm]		ticks per exit beside KVM, in one host
 # make modules [KDIR=DIR] [MKVM_DEBUG=1]	minikvm.ko, for the kernel whose headers are in DIR
 # make vmm				build/minikvm, the command line program
 # make guest-image			build/guest/initrd.gz, a small root file system for Linux guests
@@ -29,7 +29,7 @@ check-full:
 	@scripts/check full
 
 bench:
-	@scripts/bench
+	@HOST=$(HOST) scripts/bench
 
 modules:
 	+$(kbuild) modules
