@@ -198,7 +198,7 @@ static int exit_cr_write(struct mkvm_vcpu *v)
 {
 	const struct svm_vcpu *svm = to_svm(v);
 	unsigned int cr = svm->vmcb->exit_code & 15;
-	u64 cr0 = svm->cr0, value = mkvm_read_reg(v, svm->insn.reg & 15);
+	u64 cr0 = svm_get_cr0(v), value = mkvm_read_reg(v, svm->insn.reg & 15);
 
 	if (svm->insn.opcode == OPCODE_CLTS)
 		return write_cr(v, 0, cr0 & ~(u64)X86_CR0_TS);
@@ -211,7 +211,7 @@ static int exit_cr_read(struct mkvm_vcpu *v)
 {
 	const struct svm_vcpu *svm = to_svm(v);
 	unsigned int cr = svm->vmcb->exit_code & 15;
-	u64 value = cr == 8 ? v->cr8 : cr == 4 ? svm->cr4 : svm->cr0;
+	u64 value = cr == 8 ? v->cr8 : cr == 4 ? svm->cr4 : svm_get_cr0(v);
 
 	mkvm_write_reg(v, svm->insn.reg & 15, value);
 	return skip_and_resume(v);

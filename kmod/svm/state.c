@@ -41,7 +41,10 @@ void svm_set_rflags(struct mkvm_vcpu *v, unsigned long rflags)
 /* The guest reads CR0 and CR4 from the VMCB, unless that has to differ from what it wrote. */
 u64 svm_get_cr0(struct mkvm_vcpu *v)
 {
-	return to_svm(v)->cr0;
+	const struct svm_vcpu *svm = to_svm(v);
+
+	/* A task switch, which is not intercepted, sets TS in the VMCB alone. */
+	return svm->cr0 | (svm->vmcb->cr0 & X86_CR0_TS);
 }
 
 u64 svm_get_cr3(struct mkvm_vcpu *v)
