@@ -428,7 +428,7 @@ u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now)
 	u64 tick = to_ticks(now), t;
 
 	advance(&c, tick);
-	if (c.rises)		/* due since the last collect: a timer set for later would lose it */
+	if (c.rises)		/* a timer set for later would lose them */
 		return now;
 	t = elapsed(&c, tick);
 	if (!c.loaded || !c.counting)

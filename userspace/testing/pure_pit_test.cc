@@ -89,6 +89,7 @@ TEST_F(Pit, Mode0FirstByteStopsTheCountAndLowersOut) {
   EXPECT_TRUE(level(0));
   out(0, 10);
   EXPECT_FALSE(level(0));
+  EXPECT_EQ(collect(), 1u);
   EXPECT_EQ(next(), MKVM_PIT_NEVER);
   at(400);
   EXPECT_FALSE(level(0));
@@ -435,6 +436,8 @@ TEST_F(Pit, RandomAccessKeepsTheStateValid) {
         collect();
         break;
       case 4:
+        ASSERT_GE(next(), now_);
+        collect();
         ASSERT_GT(next(), now_);
         break;
     }
