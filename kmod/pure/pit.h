@@ -72,7 +72,7 @@ u8 mkvm_pit_read_speaker(const struct mkvm_pit *pit, u64 now);
  */
 u64 mkvm_pit_collect(struct mkvm_pit *pit, u64 now);
 
-/* When to collect: @now if edges wait, the next rise of channel 0's OUT, or MKVM_PIT_NEVER. */
+/* When to collect: @now if edges wait, channel 0's next rise, or MKVM_PIT_NEVER. */
 u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now);
 
 /* Could the timer be in this state? For restoring untrusted state. */

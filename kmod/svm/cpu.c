@@ -67,7 +67,8 @@ static void read_caps(struct mkvm_svm_caps *caps)
 	caps->nr_asids = cpuid_ebx(CPUID_SVM);
 	caps->maxphyaddr = min(cpuid_eax(0x80000008) & 0xff, 52u);
 	caps->cr4_mask = cr4_mask();
-	caps->efer_mask = EFER_SVME | (edx & BIT(11) ? EFER_SCE : 0) | (edx & BIT(20) ? EFER_NX : 0) |
+	caps->efer_mask = EFER_SVME | (edx & BIT(11) ? EFER_SCE : 0) |
+			  (edx & BIT(20) ? EFER_NX : 0) |
 			  (edx & BIT(29) ? EFER_LME | EFER_LMA : 0);
 }
 
