@@ -13,7 +13,7 @@
 #include <linux/entry-kvm.h>
 #endif
 
-#if __has_include(<asm/cpuid/api.h>)	/* cpuid_count() was in asm/processor.h */
+#ifdef MKVM_HAVE_CPUID_API	/* since 6.16 or so; cpuid_count() was in asm/processor.h */
 #include <asm/cpuid/api.h>
 #else
 #include <asm/processor.h>

@@ -35,11 +35,11 @@ Check missing(std::string name, std::string value, std::string advice) {
 
 // ---- the CPU ----
 
+// VT-x, or AMD-V in its place.
 Check check_vmx(const Facts& f) {
+  if (f.svm) return ok("AMD-V (CPUID 8000_0001:ECX.SVM[2])", "yes");
   const std::string name = "VT-x (CPUID.1:ECX.VMX[5])";
   if (f.vmx) return ok(name, "yes");
-  if (f.svm)
-    return missing(name, "no, the CPU has AMD-V", fmt::format("not supported yet; {}", kTestHost));
   if (!f.hypervisor.empty())
     return missing(name, "no, in a virtual machine",
                    fmt::format("turn on nested virtualization in the hypervisor; {}", kTestHost));
@@ -49,8 +49,9 @@ Check check_vmx(const Facts& f) {
 
 Check check_hypervisor(const Facts& f) {
   if (f.hypervisor.empty()) return ok("hypervisor", "none, bare metal");
-  if (!f.vmx) return ok("hypervisor", f.hypervisor);
-  return warn("hypervisor", f.hypervisor, "VT-x is nested: expect slow exits");
+  if (!f.vmx && !f.svm) return ok("hypervisor", f.hypervisor);
+  return warn("hypervisor", f.hypervisor,
+              fmt::format("{} is nested: expect slow exits", f.svm ? "AMD-V" : "VT-x"));
 }
 
 Check check_kernel_vmx(const Facts& f) {
@@ -154,6 +155,31 @@ void add_msr_checks(const Facts& f, Checks& out) {
   out.push_back(check_wanted(caps));
 }
 
+// ---- AMD-V. APM vol. 3, "CPUID Fn8000_000A" ----
+
+constexpr uint32_t kNestedPaging = 1 << 0, kNextRip = 1 << 3, kCleanBits = 1 << 5;
+
+void add_svm_checks(const Facts& f, Checks& out) {
+  out.push_back(f.kernel_svm
+                    ? ok("AMD-V used by the kernel", "yes (svm in /proc/cpuinfo)")
+                    : missing("AMD-V used by the kernel", "no svm in /proc/cpuinfo",
+                              "the firmware turned it off, or the kernel was told to ignore it"));
+  out.push_back(
+      f.svm_features & kNestedPaging
+          ? ok("nested paging", "yes")
+          : missing("nested paging", "no", fmt::format("this CPU is too old; {}", kTestHost)));
+  const std::string asids = fmt::format("{}", f.svm_asids);
+  out.push_back(f.svm_asids > 1 ? ok("address space identifiers", asids)
+                                : missing("address space identifiers", asids, "two are needed"));
+  if ((f.svm_features & (kNextRip | kCleanBits)) == (kNextRip | kCleanBits))
+    out.push_back(ok("optional AMD-V features", "next RIP, clean bits"));
+  else
+    out.push_back(warn("optional AMD-V features", "some are missing",
+                       fmt::format("minikvm does without:{}{}",
+                                   f.svm_features & kNextRip ? "" : " next RIP (exits are slower)",
+                                   f.svm_features & kCleanBits ? "" : " clean bits")));
+}
+
 // ---- the kernel ----
 
 Check check_kernel(const Facts& f) {
@@ -183,15 +209,19 @@ Check check_signing(const Facts& f) {
               "sign minikvm.ko with a key that the kernel trusts, or turn Secure Boot off");
 }
 
-// VMXON belongs to one owner. KVM takes it with its first VM, newer kernels as
-// soon as kvm_intel is loaded.
+// The hardware belongs to one owner. KVM takes it with its first VM, newer kernels as
+// soon as its module is loaded.
 Check check_kvm(const Facts& f) {
-  if (!f.kvm_intel.loaded) return ok("other hypervisor", "kvm_intel is not loaded");
-  const std::string value = fmt::format("kvm_intel is loaded, {} users", f.kvm_intel.users);
+  const KvmModule& kvm = f.svm ? f.kvm_amd : f.kvm_intel;
+  const std::string_view name = f.svm ? "kvm_amd" : "kvm_intel";
+  if (!kvm.loaded) return ok("other hypervisor", fmt::format("{} is not loaded", name));
+  const std::string value = fmt::format("{} is loaded, {} users", name, kvm.users);
   if (f.module_loaded) return ok("other hypervisor", value);
-  if (f.kvm_intel.users > 0)
-    return missing("other hypervisor", value, "end its virtual machines, then 'rmmod kvm_intel'");
-  return warn("other hypervisor", value, "'rmmod kvm_intel' if loading minikvm says EBUSY");
+  if (kvm.users > 0)
+    return missing("other hypervisor", value,
+                   fmt::format("end its virtual machines, then 'rmmod {}'", name));
+  return warn("other hypervisor", value,
+              fmt::format("'rmmod {}' if loading minikvm says EBUSY", name));
 }
 
 Check check_module(const Facts& f) {
@@ -252,16 +282,17 @@ std::string json_string(std::string_view text) {
 
 Checks evaluate(const Facts& f) {
   Checks out;
-  out.push_back(
-      f.cpu_vendor == "GenuineIntel" || f.vmx || f.svm
-          ? ok("CPU", fmt::format("{}, {} online", f.cpu_vendor, f.cpus))
-          : warn("CPU", fmt::format("{}, {} online", f.cpu_vendor, f.cpus), "not one of Intel's"));
+  out.push_back(f.cpu_vendor == "GenuineIntel" || f.vmx || f.svm
+                    ? ok("CPU", fmt::format("{}, {} online", f.cpu_vendor, f.cpus))
+                    : warn("CPU", fmt::format("{}, {} online", f.cpu_vendor, f.cpus),
+                           "not one of Intel's or AMD's"));
   out.push_back(check_vmx(f));
   out.push_back(check_hypervisor(f));
   if (f.vmx) {
     out.push_back(check_kernel_vmx(f));
     add_msr_checks(f, out);
   }
+  if (f.svm) add_svm_checks(f, out);
   out.push_back(check_kernel(f));
   out.push_back(check_signing(f));
   out.push_back(check_kvm(f));

@@ -76,9 +76,50 @@ TEST(Check, WithoutVtxSaysWhyAndAsksNothingMore) {
   EXPECT_THAT(find(f, "VT-x (CPUID").advice, HasSubstr("firmware"));
   f.hypervisor = "KVMKVMKVM";
   EXPECT_THAT(find(f, "VT-x (CPUID").advice, HasSubstr("nested"));
-  f.svm = true;
-  EXPECT_THAT(find(f, "VT-x (CPUID").value, HasSubstr("AMD-V"));
   for (const Check& c : evaluate(f)) EXPECT_NE(c.name, "EPT");
+}
+
+Facts good_amd() {
+  Facts f = good();
+  f.cpu_vendor = "AuthenticAMD";
+  f.vmx = f.kernel_vmx = false;
+  f.msrs.reset();
+  f.svm = f.kernel_svm = true;
+  f.svm_features = 0x29;  // nested paging, next RIP, clean bits
+  f.svm_asids = 32768;
+  return f;
+}
+
+TEST(Check, AGoodAmdMachineIsUsable) {
+  const auto checks = evaluate(good_amd());
+  EXPECT_TRUE(usable(checks));
+  for (const Check& c : checks) EXPECT_EQ(c.verdict, Verdict::ok) << c.name;
+  for (const Check& c : checks) EXPECT_THAT(c.name, Not(HasSubstr("VT-x")));
+}
+
+TEST(Check, AmdNeedsItsKernelNestedPagingAndAsids) {
+  Facts f = good_amd();
+  f.kernel_svm = false;
+  EXPECT_EQ(find(f, "AMD-V used").verdict, Verdict::missing);
+  f = good_amd();
+  f.svm_features = 0x28;
+  EXPECT_EQ(find(f, "nested paging").verdict, Verdict::missing);
+  f = good_amd();
+  f.svm_asids = 1;
+  EXPECT_EQ(find(f, "address space").verdict, Verdict::missing);
+  f = good_amd();
+  f.svm_features = 0x1;
+  EXPECT_EQ(find(f, "optional AMD-V").verdict, Verdict::warn);
+  EXPECT_THAT(find(f, "optional AMD-V").advice, HasSubstr("next RIP"));
+  EXPECT_TRUE(usable(evaluate(f)));
+}
+
+TEST(Check, OnAmdItIsKvmAmdThatCounts) {
+  Facts f = good_amd();
+  f.module_loaded = false;
+  f.kvm_amd = {true, 1};
+  EXPECT_EQ(find(f, "other hypervisor").verdict, Verdict::missing);
+  EXPECT_THAT(find(f, "other hypervisor").advice, HasSubstr("kvm_amd"));
 }
 
 TEST(Check, NestedIsAWarning) {

@@ -61,6 +61,11 @@ void probe_cpuid(Facts& facts) {
     if (facts.hypervisor.empty()) facts.hypervisor = "?";
   }
   if (cpuid(0x80000000).eax >= 0x80000001) facts.svm = cpuid(0x80000001).ecx >> 2 & 1;
+  if (facts.svm) {
+    const Cpuid svm = cpuid(0x8000000a);
+    facts.svm_features = svm.edx;
+    facts.svm_asids = svm.ebx;
+  }
   facts.cpus = static_cast<unsigned>(::sysconf(_SC_NPROCESSORS_ONLN));
 }
 
@@ -140,6 +145,7 @@ void probe_kernel(Facts& facts) {
   facts.architecture = name.machine;
   facts.kernel = name.release;
   facts.kernel_vmx = has_word(slurp("/proc/cpuinfo"), "vmx");
+  facts.kernel_svm = has_word(slurp("/proc/cpuinfo"), "svm");
   facts.lockdown = chosen(slurp("/sys/kernel/security/lockdown"));
   facts.signed_modules_only = slurp("/sys/module/module/parameters/sig_enforce").starts_with("Y");
   // Four bytes of attributes, then the value.

@@ -31,6 +31,8 @@ struct Facts {
   bool svm = false;
   std::string hypervisor;   // its signature in CPUID; "?" if it has none; empty on bare metal
   bool kernel_vmx = false;  // "vmx" in /proc/cpuinfo: the kernel found it turned on
+  bool kernel_svm = false;  // "svm" there
+  uint32_t svm_features = 0, svm_asids = 0;  // CPUID 8000_000A EDX and EBX
   std::optional<VmxMsrs> msrs;
   std::string msr_problem;  // why msrs is empty
 
