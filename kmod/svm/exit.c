@@ -169,7 +169,6 @@ static int exit_done(struct mkvm_vcpu *v)
 
 #define OPCODE_CLTS	0x0f06
 #define OPCODE_GROUP_7	0x0f01	/* SMSW is /4, LMSW /6 */
-#define GROUP_7_SMSW	4
 
 /* CR0 and CR4 may need the PDPTEs from guest memory: the write is deferred. */
 static int write_cr(struct mkvm_vcpu *v, unsigned int cr, u64 value)

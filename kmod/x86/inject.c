@@ -56,15 +56,14 @@ static void inject_one(struct mkvm_vcpu *v)
  */
 void mkvm_inject(struct mkvm_vcpu *v)
 {
-	bool irq_waits;
+	bool irq_window = READ_ONCE(v->run->request_interrupt_window);	/* once: it may change */
 
 	v->injected = MKVM_INJECTED_NOTHING;
 	if (v->exception.valid || v->irq.valid || v->nmi_injected || v->nmi_pending)
 		inject_one(v);
-	irq_waits = v->irq.valid && v->injected != MKVM_INJECTED_IRQ;
-	v->windows = irq_waits || READ_ONCE(v->run->request_interrupt_window) || v->nmi_pending;
-	mkvm_vendor->set_windows(v, irq_waits || READ_ONCE(v->run->request_interrupt_window),
-				 v->nmi_pending);
+	irq_window |= v->irq.valid && v->injected != MKVM_INJECTED_IRQ;
+	v->windows = irq_window || v->nmi_pending;
+	mkvm_vendor->set_windows(v, irq_window, v->nmi_pending);
 }
 
 /* After a VM exit: VM entry took the event. What was interrupted comes back by mkvm_requeue. */

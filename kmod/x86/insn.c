@@ -37,10 +37,8 @@ bool mkvm_write_cr8(struct mkvm_vcpu *v, u64 value, int *next)
 	*next = MKVM_RESUME;
 	if (value > 15)
 		return true;
-	if (value < v->cr8) {
-		v->run->exit_reason = KVM_EXIT_SET_TPR;
-		*next = MKVM_TO_USER;
-	}
+	if (value < v->cr8)
+		*next = mkvm_exit_to_user(v, KVM_EXIT_SET_TPR);
 	v->cr8 = value;
 	return false;
 }
@@ -49,8 +47,7 @@ int mkvm_irq_window(struct mkvm_vcpu *v)
 {
 	if (!READ_ONCE(v->run->request_interrupt_window) || v->irq.valid)
 		return MKVM_RESUME;
-	v->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
-	return MKVM_TO_USER;
+	return mkvm_exit_to_user(v, KVM_EXIT_IRQ_WINDOW_OPEN);
 }
 
 int mkvm_exit_to_user(struct mkvm_vcpu *v, u32 reason)
