@@ -26,7 +26,7 @@ struct mkvm_vcpu;
 struct mkvm_apic_message {
 	u32 dest;	/* 8 bits; 32 where the sender is an x2APIC */
 	u8 vector;
-	u8 mode;	/* delivery mode: 0 fixed, 1 lowest priority, 2 SMI, 4 NMI, 5 INIT, 6 SIPI, 7 ExtINT */
+	u8 mode;	/* 0 fixed, 1 lowest priority, 2 SMI, 4 NMI, 5 INIT, 6 SIPI, 7 ExtINT */
 	u8 shorthand;	/* 0 none, 1 self, 2 all, 3 all but self; IPIs only */
 	bool logical;	/* destination mode */
 	bool level;	/* trigger mode */
@@ -41,7 +41,10 @@ struct mkvm_apic_message {
  * pending; -1: nobody is there.
  */
 int mkvm_apic_send(struct mkvm_vm *vm, struct mkvm_vcpu *from, const struct mkvm_apic_message *m);
-/* The 8259s' INTR went high: whoever takes ExtINT is woken, and calls mkvm_pic_intack. Under irq_lock. */
+/*
+ * The 8259s' INTR went high: whoever takes ExtINT is woken, and calls
+ * mkvm_pic_intack. Under irq_lock.
+ */
 void mkvm_apic_extint(struct mkvm_vm *vm);
 /* An access to a local APIC's page? -EOPNOTSUPP: no. Does not sleep. */
 int mkvm_apic_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data);
@@ -57,7 +60,7 @@ u8 mkvm_pic_intack(struct mkvm_vm *vm);
  */
 bool mkvm_ioapic_eoi(struct mkvm_vm *vm, u8 vector);
 
-/* ---- bus.c: who is behind a port or an MMIO address: the chips above, ioeventfds, coalesced ranges ---- */
+/* ---- bus.c: who is behind a port or address: chips, ioeventfds, coalesced ranges ---- */
 
 /* One access of 1 to 8 bytes. 0: done; -EOPNOTSUPP: nobody, ask userspace. Does not sleep. */
 int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data);
