@@ -340,6 +340,37 @@ u8 mkvm_pic_acknowledge(struct mkvm_pic *pic, u32 *effects)
 	return vector;
 }
 
+void mkvm_pic_get(const struct mkvm_pic *pic, unsigned int chip, struct kvm_pic_state *state)
+{
+	const struct mkvm_pic_chip *c = &pic->chip[chip];
+
+	*state = (struct kvm_pic_state){
+		.last_irr = c->line, .irr = c->irr, .imr = c->imr, .isr = c->isr,
+		.priority_add = (c->lowest + 1) & 7, .irq_base = c->vector_base,
+		.read_reg_select = c->read_isr, .poll = c->poll, .special_mask = c->special_mask,
+		.init_state = c->step, .auto_eoi = c->auto_eoi,
+		.rotate_on_auto_eoi = c->rotate_auto_eoi,
+		.special_fully_nested_mode = c->fully_nested, .init4 = c->expect_icw4,
+		.elcr = c->elcr, .elcr_mask = elcr_writable[chip],
+	};
+}
+
+u32 mkvm_pic_set(struct mkvm_pic *pic, unsigned int chip, const struct kvm_pic_state *state)
+{
+	bool before = mkvm_pic_output(pic);
+
+	pic->chip[chip] = (struct mkvm_pic_chip){
+		.line = state->last_irr, .irr = state->irr, .imr = state->imr, .isr = state->isr,
+		.lowest = (state->priority_add - 1) & 7, .vector_base = state->irq_base & 0xf8,
+		.read_isr = !!state->read_reg_select, .poll = !!state->poll,
+		.special_mask = !!state->special_mask, .step = state->init_state & 3,
+		.auto_eoi = !!state->auto_eoi, .rotate_auto_eoi = !!state->rotate_on_auto_eoi,
+		.fully_nested = !!state->special_fully_nested_mode, .expect_icw4 = !!state->init4,
+		.elcr = state->elcr & elcr_writable[chip],
+	};
+	return settle(pic, before);
+}
+
 static bool chip_valid(const struct mkvm_pic_chip *c, u8 elcr_mask)
 {
 	return c->lowest <= 7 && c->step <= MKVM_PIC_ICW4 &&

@@ -10,6 +10,8 @@
 #ifndef MKVM_PURE_PIC_H
 #define MKVM_PURE_PIC_H
 
+#include <linux/kvm.h>
+
 #include "pure.h"
 
 #define MKVM_PIC_PRIMARY_PORT	0x20	/* and 0x21 */
@@ -73,6 +75,10 @@ bool mkvm_pic_output(const struct mkvm_pic *pic);
  * IRQ15 when the request went away meanwhile.
  */
 u8 mkvm_pic_acknowledge(struct mkvm_pic *pic, u32 *effects);
+
+/* KVM's form of one chip. Any state is taken, fields cut to their width. */
+void mkvm_pic_get(const struct mkvm_pic *pic, unsigned int chip, struct kvm_pic_state *state);
+u32 mkvm_pic_set(struct mkvm_pic *pic, unsigned int chip, const struct kvm_pic_state *state);
 
 /* Could the chips be in this state? For restoring untrusted state. */
 bool mkvm_pic_valid(const struct mkvm_pic *pic);

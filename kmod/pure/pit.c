@@ -273,6 +273,7 @@ static void write_control(struct mkvm_pit *pit, u8 value, u64 tick)
 		read_back(pit, value, tick);
 		return;
 	}
+	select = array_index_nospec(select, MKVM_PIT_CHANNELS);
 	advance(&pit->channel[select], tick);
 	if (value >> 4 & 3)
 		set_mode(&pit->channel[select], value, tick);
@@ -302,6 +303,7 @@ void mkvm_pit_write(struct mkvm_pit *pit, unsigned int offset, u8 value, u64 now
 		write_control(pit, value, tick);
 		return;
 	}
+	offset = array_index_nospec(offset, MKVM_PIT_CHANNELS);
 	advance(&pit->channel[offset], tick);
 	write_channel(&pit->channel[offset], value, tick);
 }
@@ -340,6 +342,7 @@ u8 mkvm_pit_read(struct mkvm_pit *pit, unsigned int offset, u64 now)
 
 	if (offset >= MKVM_PIT_CHANNELS)
 		return 0xff;	/* the control word cannot be read */
+	offset = array_index_nospec(offset, MKVM_PIT_CHANNELS);
 	advance(&pit->channel[offset], tick);
 	return read_channel(&pit->channel[offset], tick);
 }
@@ -438,6 +441,63 @@ u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now)
 	if (c.count == 1)
 		return MKVM_PIT_NEVER;
 	return to_ns(tick + c.count - t % c.count);
+}
+
+/* KVM's states of a two-byte access: 1 low byte, 2 high, 3 low then high, 4 the high one of these. */
+static u8 access_state(const struct mkvm_pit_channel *c, bool second)
+{
+	return c->access == ACCESS_BOTH && second ? 4 : c->access;
+}
+
+void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_channel_state *state)
+{
+	const struct mkvm_pit_channel *c;
+
+	for (c = pit->channel; c < pit->channel + MKVM_PIT_CHANNELS; c++, state++)
+		*state = (struct kvm_pit_channel_state){
+			.count = c->written ? c->reload : 0, .latched_count = c->latched,
+			.count_latched = c->latched_bytes == 1 && c->access != ACCESS_LOW ?
+					 ACCESS_HIGH : c->latched_bytes == 2 ? ACCESS_BOTH :
+					 c->latched_bytes,
+			.status_latched = c->status_latched, .status = c->status,
+			.read_state = access_state(c, c->read_high),
+			.write_state = access_state(c, c->write_high),
+			.write_latch = c->low_byte, .rw_mode = c->access, .mode = c->mode,
+			.bcd = c->bcd, .gate = c->gate,
+			.count_load_time = to_ns(c->start),
+		};
+}
+
+static void set_channel(struct mkvm_pit_channel *c, const struct kvm_pit_channel_state *state,
+			u64 tick)
+{
+	u32 most;
+
+	*c = (struct mkvm_pit_channel){
+		.seen = tick, .latched = state->latched_count, .status = state->status,
+		.mode = state->mode > 5 ? 3 : state->mode, .bcd = !!state->bcd,
+		.access = state->rw_mode & 3 ?: ACCESS_BOTH, .gate = !!state->gate,
+		.low_byte = state->write_latch, .write_high = state->write_state == 4,
+		.read_high = state->read_state == 4, .status_latched = !!state->status_latched,
+	};
+	if (state->count_latched)
+		c->latched_bytes = state->count_latched == ACCESS_BOTH ? 2 : 1;
+	most = c->bcd ? 10000 : 0x10000;
+	c->count = most;
+	c->reload = state->count && state->count < most ? state->count : most;
+	c->written = state->count && state->mode <= 5;
+	if (!c->written || (triggered(c) && !c->gate))
+		return;
+	start(c, tick);
+	c->counting = c->gate;
+}
+
+void mkvm_pit_set(struct mkvm_pit *pit, const struct kvm_pit_channel_state *state, u64 now)
+{
+	unsigned int i;
+
+	for (i = 0; i < MKVM_PIT_CHANNELS; i++)
+		set_channel(&pit->channel[i], &state[i], to_ticks(now));
 }
 
 static bool channel_valid(const struct mkvm_pit_channel *c)

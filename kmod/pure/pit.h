@@ -11,6 +11,8 @@
 #ifndef MKVM_PURE_PIT_H
 #define MKVM_PURE_PIT_H
 
+#include <linux/kvm.h>
+
 #include "pure.h"
 
 #define MKVM_PIT_PORT		0x40	/* to 0x43 */
@@ -74,6 +76,14 @@ u64 mkvm_pit_collect(struct mkvm_pit *pit, u64 now);
 
 /* When to collect: @now if edges wait, channel 0's next rise, or MKVM_PIT_NEVER. */
 u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now);
+
+/*
+ * KVM's form, in which a count has no progress: mkvm_pit_set starts each anew.
+ * Any state is taken; with a count of 0, or a mode above 5 as KVM has it after
+ * power-on, the count was not written yet.
+ */
+void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_channel_state *state);
+void mkvm_pit_set(struct mkvm_pit *pit, const struct kvm_pit_channel_state *state, u64 now);
 
 /* Could the timer be in this state? For restoring untrusted state. */
 bool mkvm_pit_valid(const struct mkvm_pit *pit);
