@@ -29,7 +29,12 @@ int mkvm_check_extension(unsigned long cap)
 	case KVM_CAP_INTERNAL_ERROR_DATA:
 	case KVM_CAP_IMMEDIATE_EXIT:
 	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_IOEVENTFD:
+	case KVM_CAP_IOEVENTFD_ANY_LENGTH:
+	case KVM_CAP_COALESCED_PIO:
 		return 1;
+	case KVM_CAP_COALESCED_MMIO:
+		return MKVM_RING_PAGE;
 	case KVM_CAP_XSAVE:
 	case KVM_CAP_XCRS:
 		return !!mkvm_fpu_features();

@@ -32,7 +32,8 @@
 
 #define MKVM_MAX_VCPUS		255	/* per VM; ids are below MKVM_MAX_VCPU_ID */
 #define MKVM_MAX_VCPU_ID	255
-#define MKVM_VCPU_PAGES		3	/* of the vCPU's mmap: kvm_run, PIO data, coalesced ring */
+#define MKVM_VCPU_PAGES		3	/* of the vCPU's mmap: kvm_run, PIO data, */
+#define MKVM_RING_PAGE		2	/* and the VM's ring of coalesced accesses */
 #define MKVM_MAX_CPUID		256
 
 struct mkvm_vm;
@@ -112,6 +113,7 @@ struct mkvm_vm {
 	struct srcu_struct srcu;
 	struct mkvm_slots __rcu *slots;	/* [s] */
 	struct mkvm_mmu mmu;
+	struct mkvm_board *board;	/* [I] irq/board.h */
 	struct mkvm_vcpu *vcpus[MKVM_MAX_VCPUS];	/* [l] writer; [a] readers */
 	u32 nr_vcpus;			/* [l] */
 	u64 tss_addr;			/* [l] accepted and kept; unrestricted guest needs none */

@@ -9,6 +9,7 @@
 
 #include "mkvm.h"
 #include "dev.h"
+#include "irq/board.h"
 #include "vendor.h"
 #include "pure/sregs.h"
 #include "pure/vmx_bits.h"
@@ -20,7 +21,9 @@ static int alloc_pages_of(struct mkvm_vcpu *v)
 {
 	int i;
 
-	for (i = 0; i < MKVM_VCPU_PAGES; i++) {
+	v->pages[MKVM_RING_PAGE] = v->vm->board->ring;
+	get_page(v->vm->board->ring);
+	for (i = 0; i < MKVM_RING_PAGE; i++) {
 		v->pages[i] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 		if (!v->pages[i])
 			return -ENOMEM;

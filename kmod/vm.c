@@ -10,6 +10,7 @@
 
 #include "mkvm.h"
 #include "dev.h"
+#include "irq/irq.h"
 #include "vendor.h"
 #include "x86/x86.h"
 
@@ -47,9 +48,12 @@ static struct mkvm_vm *vm_create(void)
 	ret = init_srcu_struct(&vm->srcu);
 	if (ret)
 		goto free;
-	ret = mkvm_slots_init(vm);
+	ret = mkvm_board_init(vm);
 	if (ret)
 		goto srcu;
+	ret = mkvm_slots_init(vm);
+	if (ret)
+		goto board;
 	mkvm_clock_init(vm);
 	ret = mkvm_mmu_init(vm);
 	if (ret)
@@ -62,6 +66,8 @@ mmu:
 	mkvm_mmu_free(vm);
 slots:
 	mkvm_slots_free(vm);
+board:
+	mkvm_board_free(vm);
 srcu:
 	cleanup_srcu_struct(&vm->srcu);
 free:
@@ -73,7 +79,8 @@ static void vm_destroy(struct mkvm_vm *vm)
 {
 	u32 i;
 
-	mkvm_mmu_free(vm);	/* first: the MMU notifier kicks vCPUs */
+	mkvm_mmu_free(vm);	/* first: the MMU notifier kicks vCPUs, */
+	mkvm_board_free(vm);	/* and so do devices */
 	for (i = 0; i < vm->nr_vcpus; i++)
 		mkvm_vcpu_free(vm->vcpus[i]);
 	mkvm_vendor->vm_free(vm);
@@ -198,7 +205,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return set_identity_map_addr(vm, user);
 	default:
-		return -ENOTTY;
+		return mkvm_board_ioctl(vm, cmd, user);
 	}
 }
 

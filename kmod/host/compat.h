@@ -4,6 +4,7 @@
 #define MKVM_HOST_COMPAT_H
 
 #include <linux/compiler.h>
+#include <linux/eventfd.h>
 #include <linux/kvm.h>
 #include <asm/msr.h>
 
@@ -32,6 +33,12 @@
 
 #ifndef asm_goto_output
 #define asm_goto_output(x...)	asm volatile goto(x)
+#endif
+
+#ifdef MKVM_HAVE_EVENTFD_COUNT	/* until 6.7 */
+#define mkvm_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
+#else
+#define mkvm_eventfd_signal(ctx)	eventfd_signal(ctx)
 #endif
 
 #endif /* MKVM_HOST_COMPAT_H */

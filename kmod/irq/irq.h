@@ -60,11 +60,19 @@ u8 mkvm_pic_intack(struct mkvm_vm *vm);
  */
 bool mkvm_ioapic_eoi(struct mkvm_vm *vm, u8 vector);
 
+/* ---- board.c: all of the above but the local APICs, of one VM ---- */
+
+int mkvm_board_init(struct mkvm_vm *vm);
+void mkvm_board_free(struct mkvm_vm *vm);	/* before the vCPUs */
+long mkvm_board_ioctl(struct mkvm_vm *vm, unsigned int cmd, void __user *user);
+
 /* ---- bus.c: who is behind a port or address: chips, ioeventfds, coalesced ranges ---- */
 
 /* One access of 1 to 8 bytes. 0: done; -EOPNOTSUPP: nobody, ask userspace. Does not sleep. */
 int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data);
 int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data);
+/* A write there that nobody has decoded: was this all it had to do? Does not sleep. */
+bool mkvm_bus_doorbell(struct mkvm_vcpu *v, u64 gpa);
 
 /* ---- route.c: GSIs and MSIs ---- */
 

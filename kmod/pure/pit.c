@@ -443,7 +443,7 @@ u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now)
 	return to_ns(tick + c.count - t % c.count);
 }
 
-/* KVM's states of a two-byte access: 1 low byte, 2 high, 3 low then high, 4 the high one of these. */
+/* KVM's states: 1 low byte, 2 high, 3 low then high, 4 the high one of these. */
 static u8 access_state(const struct mkvm_pit_channel *c, bool second)
 {
 	return c->access == ACCESS_BOTH && second ? 4 : c->access;
@@ -471,8 +471,6 @@ void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_channel_state *stat
 static void set_channel(struct mkvm_pit_channel *c, const struct kvm_pit_channel_state *state,
 			u64 tick)
 {
-	u32 most;
-
 	*c = (struct mkvm_pit_channel){
 		.seen = tick, .latched = state->latched_count, .status = state->status,
 		.mode = state->mode > 5 ? 3 : state->mode, .bcd = !!state->bcd,
@@ -482,9 +480,8 @@ static void set_channel(struct mkvm_pit_channel *c, const struct kvm_pit_channel
 	};
 	if (state->count_latched)
 		c->latched_bytes = state->count_latched == ACCESS_BOTH ? 2 : 1;
-	most = c->bcd ? 10000 : 0x10000;
-	c->count = most;
-	c->reload = state->count && state->count < most ? state->count : most;
+	c->reload = state->count && state->count <= 0x10000 ? state->count : 0x10000;
+	c->count = c->reload;
 	c->written = state->count && state->mode <= 5;
 	if (!c->written || (triggered(c) && !c->gate))
 		return;

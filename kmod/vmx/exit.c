@@ -11,6 +11,7 @@
 
 #include "vmx/vmx.h"
 #include "host/host.h"
+#include "irq/irq.h"
 #include "x86/x86.h"
 
 struct exit_rule {
@@ -284,6 +285,16 @@ static int exit_io(struct mkvm_vcpu *v)
 #define EPT_QUAL_TRANSLATED	BIT(8)	/* else it was the guest's page walk */
 #define EPT_QUAL_NMI_UNBLOCKING	BIT(12)
 
+/*
+ * CPUs tell the instruction's length here, though the SDM does not promise it.
+ * Other hypervisors, around this one, may have held to the SDM.
+ */
+static bool is_plain_write(const struct mkvm_vcpu *v)
+{
+	return v->fault.access == MKVM_ACCESS_WRITE && v->fault.of_operand &&
+	       !v->fault.in_delivery && !boot_cpu_has(X86_FEATURE_HYPERVISOR);
+}
+
 static int exit_ept_violation(struct mkvm_vcpu *v)
 {
 	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
@@ -294,6 +305,8 @@ static int exit_ept_violation(struct mkvm_vcpu *v)
 	v->fault.access = qual & 7;
 	v->fault.of_operand = (qual & EPT_QUAL_LINEAR_VALID) && (qual & EPT_QUAL_TRANSLATED) &&
 			      !(qual & MKVM_ACCESS_EXEC);
+	if (is_plain_write(v) && mkvm_bus_doorbell(v, v->fault.gpa))
+		return skip_and_resume(v);
 	return mkvm_defer(v, mkvm_handle_fault);
 }
 

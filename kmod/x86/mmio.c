@@ -9,6 +9,7 @@
  */
 #include <linux/mm.h>
 
+#include "irq/irq.h"
 #include "x86/guest.h"
 #include "x86/x86.h"
 
@@ -147,6 +148,9 @@ static int do_rest(struct mkvm_vcpu *v)
 	while (v->mmio.done < insn->mem_size) {
 		ret = access_memory(v);
 		if (ret == -ENXIO)
+			ret = mkvm_bus_mmio(v, insn->write, part_gpa(v), part_len(v),
+					    v->mmio.data + v->mmio.done);
+		if (ret == -EOPNOTSUPP)
 			return exit_to_user(v);
 		if (ret)
 			return ret;

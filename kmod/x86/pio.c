@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <asm/processor-flags.h>
 
+#include "irq/irq.h"
 #include "x86/guest.h"
 #include "x86/x86.h"
 
@@ -42,8 +43,17 @@ static int complete_pio(struct mkvm_vcpu *v)
 /* IN and OUT. Loaded, interrupts off. */
 int mkvm_pio(struct mkvm_vcpu *v)
 {
+	unsigned long *rax = &v->regs[MKVM_RAX];
+	u32 data = *rax;
+
+	if (!mkvm_bus_pio(v, !v->pio.in, v->pio.port, v->pio.size, &data)) {
+		if (v->pio.in)
+			*rax = mkvm_merge_reg(*rax, data, v->pio.size);
+		mkvm_vendor->skip_insn(v, v->pio.insn_len);
+		return MKVM_RESUME;
+	}
 	if (!v->pio.in)
-		WRITE_ONCE(*(u32 *)v->pio_data, v->regs[MKVM_RAX]);
+		WRITE_ONCE(*(u32 *)v->pio_data, data);
 	return exit_to_user(v, 1, complete_pio);
 }
 
@@ -158,6 +168,19 @@ static int complete_string(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
+/* Who has the port takes all items. */
+static int bus_items(struct mkvm_vcpu *v, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		if (mkvm_bus_pio(v, !v->pio.in, v->pio.port, v->pio.size,
+				 v->pio_data + i * v->pio.size) && !i)
+			return -EOPNOTSUPP;
+	v->pio.count = n;
+	return 0;
+}
+
 /*
  * One KVM_EXIT_IO per run of items. The guest's faults come first: no port is
  * read for memory that cannot be written. Between two runs the guest is entered
@@ -184,5 +207,5 @@ int mkvm_pio_string(struct mkvm_vcpu *v)
 		ret = mkvm_read_linear(v, &s.c, linear, v->pio_data, n * v->pio.size, s.access);
 	if (ret)
 		return resume_or_error(v, &s, ret);
-	return exit_to_user(v, n, complete_string);
+	return bus_items(v, n) ? exit_to_user(v, n, complete_string) : complete_string(v);
 }
