@@ -32,9 +32,13 @@ int mkvm_check_extension(unsigned long cap)
 	case KVM_CAP_IOEVENTFD:
 	case KVM_CAP_IOEVENTFD_ANY_LENGTH:
 	case KVM_CAP_COALESCED_PIO:
+	case KVM_CAP_ENABLE_CAP_VM:
+	case KVM_CAP_READONLY_MEM:
 		return 1;
 	case KVM_CAP_COALESCED_MMIO:
 		return MKVM_RING_PAGE;
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return MKVM_DIRTY_LOG_MODES;
 	case KVM_CAP_XSAVE:
 	case KVM_CAP_XCRS:
 		return !!mkvm_fpu_features();

@@ -31,7 +31,12 @@ int mkvm_slots_init(struct mkvm_vm *vm)
 
 void mkvm_slots_free(struct mkvm_vm *vm)
 {
-	kvfree(rcu_dereference_protected(vm->slots, true));	/* nobody else is left */
+	struct mkvm_slots *slots = rcu_dereference_protected(vm->slots, true);
+	u32 i;	/* nobody else is left */
+
+	for (i = 0; i < slots->nr; i++)
+		kvfree(slots->slot[i].dirty);
+	kvfree(slots);
 }
 
 /*
@@ -52,18 +57,28 @@ static u64 gfn_limit(void)
 }
 
 static int change_slots(struct mkvm_vm *vm, struct mkvm_slots *slots,
-			const struct mkvm_slot_change *change)
+			struct mkvm_slot_change *change)
 {
+	bool logs = change->new_slot.flags & KVM_MEM_LOG_DIRTY_PAGES;
+	unsigned long *old = change->old.dirty, *dirty = NULL;
 	struct mkvm_slots *next = alloc_slots(slots->nr + 1);
-	const struct mkvm_memslot *gone = &change->old;
 
 	if (!next)
 		return -ENOMEM;
+	if (logs)
+		dirty = old ?: mkvm_dirty_alloc(vm, change->new_slot.npages);
+	if (logs && !dirty) {
+		kvfree(next);
+		return -ENOMEM;
+	}
+	change->new_slot.dirty = dirty;
 	mkvm_slots_apply(slots, change, next);
-	mkvm_mmu_replace_slots(vm, next, gone->base_gfn, gone->base_gfn + gone->npages);
+	mkvm_mmu_replace_slots(vm, next, change);
 	/* Whoever still copies through the old array finishes before we return. */
 	synchronize_srcu_expedited(&vm->srcu);
 	kvfree(slots);
+	if (old != dirty)
+		kvfree(old);
 	return 0;
 }
 
@@ -87,70 +102,56 @@ int mkvm_set_memory_region(struct mkvm_vm *vm,
 
 /* ---- copies ---- */
 
-/* The user address behind gpa, or NULL; *len is cut to what the slot has. */
-static void __user *guest_to_user(struct mkvm_vm *vm, u64 gpa, size_t *len)
+static const struct mkvm_memslot *find_slot(struct mkvm_vm *vm, u64 gpa)
 {
-	const struct mkvm_slots *slots = srcu_dereference(vm->slots, &vm->srcu);
-	const struct mkvm_memslot *slot = mkvm_slot_find(slots, gpa >> PAGE_SHIFT);
-	u64 left;
+	return mkvm_slot_find(srcu_dereference(vm->slots, &vm->srcu), gpa >> PAGE_SHIFT);
+}
 
-	if (!slot)
-		return NULL;
-	left = ((slot->base_gfn + slot->npages) << PAGE_SHIFT) - gpa;
-	*len = min_t(u64, *len, left);
+static void __user *guest_to_user(const struct mkvm_memslot *slot, u64 gpa)
+{
 	return (void __user *)(mkvm_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa));
 }
 
-static int read_some(struct mkvm_vm *vm, u64 gpa, void *data, size_t *len)
+/* Within a page. Logged after the write: a log fetched in between is not the last. */
+static int copy_some(struct mkvm_vm *vm, u64 gpa, void *data, size_t len, bool write)
 {
-	const void __user *from = guest_to_user(vm, gpa, len);
+	const struct mkvm_memslot *slot = find_slot(vm, gpa);
 
-	if (!from)
+	if (!slot || (write && slot->flags & KVM_MEM_READONLY))
 		return -ENXIO;
-	return copy_from_user(data, from, *len) ? -EFAULT : 0;
+	if (!write)
+		return copy_from_user(data, guest_to_user(slot, gpa), len) ? -EFAULT : 0;
+	if (copy_to_user(guest_to_user(slot, gpa), data, len))
+		return -EFAULT;
+	mkvm_mark_dirty(slot, gpa >> PAGE_SHIFT);
+	return 0;
 }
 
-static int write_some(struct mkvm_vm *vm, u64 gpa, const void *data, size_t *len)
+static int copy_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len, bool write)
 {
-	void __user *to = guest_to_user(vm, gpa, len);
+	int idx = srcu_read_lock(&vm->srcu);
+	int ret = 0;
 
-	if (!to)
-		return -ENXIO;
-	return copy_to_user(to, data, *len) ? -EFAULT : 0;
+	while (len && !ret) {
+		size_t chunk = min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
+
+		ret = copy_some(vm, gpa, data, chunk, write);
+		gpa += chunk;
+		data += chunk;
+		len -= chunk;
+	}
+	srcu_read_unlock(&vm->srcu, idx);
+	return ret;
 }
 
 int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len)
 {
-	int idx = srcu_read_lock(&vm->srcu);
-	int ret = 0;
-
-	while (len && !ret) {
-		size_t chunk = len;
-
-		ret = read_some(vm, gpa, data, &chunk);
-		gpa += chunk;
-		data += chunk;
-		len -= chunk;
-	}
-	srcu_read_unlock(&vm->srcu, idx);
-	return ret;
+	return copy_guest(vm, gpa, data, len, false);
 }
 
 int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len)
 {
-	int idx = srcu_read_lock(&vm->srcu);
-	int ret = 0;
-
-	while (len && !ret) {
-		size_t chunk = len;
-
-		ret = write_some(vm, gpa, data, &chunk);
-		gpa += chunk;
-		data += chunk;
-		len -= chunk;
-	}
-	srcu_read_unlock(&vm->srcu, idx);
-	return ret;
+	return copy_guest(vm, gpa, (void *)data, len, true);
 }
 
 static int get_entry(const void __user *at, u64 *value, u32 size)
@@ -168,12 +169,9 @@ static int get_entry(const void __user *at, u64 *value, u32 size)
 int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size)
 {
 	int idx = srcu_read_lock(&vm->srcu);
-	size_t len = size;
-	const void __user *at = guest_to_user(vm, gpa, &len);
-	int ret = -ENXIO;
+	const struct mkvm_memslot *slot = find_slot(vm, gpa);
+	int ret = slot ? get_entry(guest_to_user(slot, gpa), value, size) : -ENXIO;
 
-	if (at && len == size)
-		ret = get_entry(at, value, size);
 	srcu_read_unlock(&vm->srcu, idx);
 	return ret;
 }
@@ -191,12 +189,15 @@ static int cmpxchg_user(void __user *at, u64 old, u64 next, u32 size)
 int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size)
 {
 	int idx = srcu_read_lock(&vm->srcu);
-	size_t len = size;
-	void __user *at = guest_to_user(vm, gpa, &len);
+	const struct mkvm_memslot *slot = find_slot(vm, gpa);
 	int ret = -ENXIO;
 
-	if (at && len == size && access_ok(at, size))
-		ret = cmpxchg_user(at, old, next, size);
+	if (slot && slot->flags & KVM_MEM_READONLY)
+		ret = 0;
+	else if (slot)
+		ret = cmpxchg_user(guest_to_user(slot, gpa), old, next, size);
+	if (!ret)
+		mkvm_mark_dirty(slot, gpa >> PAGE_SHIFT);
 	srcu_read_unlock(&vm->srcu, idx);
 	return ret > 0 ? -EAGAIN : ret;
 }

@@ -59,7 +59,8 @@ int mkvm_set_memory_region(struct mkvm_vm *vm,
 			   const struct kvm_userspace_memory_region *region);
 /*
  * Copy between the kernel and guest memory through the slots; may sleep, may
- * cross pages and slots. -ENXIO: there is no slot; -EFAULT: no memory behind it.
+ * cross pages and slots; what is written is logged. -ENXIO: there is no slot, or
+ * a read-only one to write to; -EFAULT: no memory behind it.
  */
 int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len);
 int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len);
@@ -67,9 +68,32 @@ int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len);
 int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size);
 /*
  * Replace the size (4 or 8) aligned bytes at gpa by next if they are still old.
- * -EAGAIN: they were not; -EFAULT as above.
+ * -EAGAIN: they were not; else as mkvm_write_guest, but a read-only slot is left
+ * as it is, and that is 0: accessed and dirty bits in a ROM are nobody's concern.
  */
 int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size);
+
+/* ---- dirty.c: which pages of a slot were written ---- */
+
+/* The value of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+#define MKVM_DIRTY_LOG_MODES (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
+
+/*
+ * A bitmap for a slot that starts to log, and NULL for none. Caller holds
+ * vm->slots_lock.
+ */
+unsigned long *mkvm_dirty_alloc(struct mkvm_vm *vm, u64 npages);
+/* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
+int mkvm_get_dirty_log(struct mkvm_vm *vm, const void __user *user);
+int mkvm_clear_dirty_log(struct mkvm_vm *vm, const void __user *user);
+int mkvm_set_dirty_log_mode(struct mkvm_vm *vm, const struct kvm_enable_cap *cap);
+
+/* The page has been written, or is about to be with vm->mmu.lock held. Under vm->srcu. */
+static inline void mkvm_mark_dirty(const struct mkvm_memslot *slot, mkvm_gfn_t gfn)
+{
+	if (slot->dirty)
+		set_bit(gfn - slot->base_gfn, slot->dirty);
+}
 
 /* ---- mmu.c: second-stage page table, fault path, MMU notifier ---- */
 
@@ -91,12 +115,20 @@ void mkvm_mmu_free(struct mkvm_vm *vm);
  */
 int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access);
 /*
- * Publish next as the VM's slots and unmap [start, end) in one step; no vCPU
- * maps or uses anything there through the old slots once this returns. Readers
- * under vm->srcu may still see the old array. Caller holds vm->slots_lock.
+ * Publish next, which follows by change, as the VM's slots and unmap the old
+ * slot's range in one step; a slot that starts to log is only made unwritable.
+ * No vCPU maps or uses anything there through the old slots once this returns.
+ * Readers under vm->srcu may still see the old array. Caller holds vm->slots_lock.
  */
 void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
-			    mkvm_gfn_t start, mkvm_gfn_t end);
+			    const struct mkvm_slot_change *change);
+/*
+ * Clear the bits in mask from the slot's bitmap, nr words from word on, and
+ * forbid to write to their pages; mask is left with those that were set. Once
+ * this returns a write sets the bit again. Caller holds vm->slots_lock.
+ */
+void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
+			  u64 word, u32 nr, unsigned long *mask);
 
 /* ---- vm.c ---- */
 
@@ -112,6 +144,7 @@ struct mkvm_vm {
 	struct mutex slots_lock;	/* guards [s] */
 	struct srcu_struct srcu;
 	struct mkvm_slots __rcu *slots;	/* [s] */
+	u64 dirty_log_mode;		/* [s] KVM_DIRTY_LOG_* */
 	struct mkvm_mmu mmu;
 	struct mkvm_board *board;	/* [I] irq/board.h */
 	struct mkvm_vcpu *vcpus[MKVM_MAX_VCPUS];	/* [l] writer; [a] readers */

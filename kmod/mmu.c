@@ -61,16 +61,17 @@ static void free_tables(u64 *table, unsigned int level)
  */
 struct cut_tables {
 	unsigned long head;
-	bool changed;		/* some entry was present and is not any more */
+	bool writes_only;	/* leaves stay and lose the right to write; tables stay */
+	bool changed;		/* some entry allows less now */
 };
 
 static void cut(struct cut_tables *c, u64 *entry, unsigned int level)
 {
-	u64 old = *entry;
+	u64 old = *entry, next = c->writes_only ? old & ~mkvm_vendor->pgtable->write : 0;
 
-	c->changed = true;
-	WRITE_ONCE(*entry, 0);
-	if (is_table(old, level)) {
+	c->changed |= next != old;
+	WRITE_ONCE(*entry, next);
+	if (!next && is_table(old, level)) {
 		void *table = child_table(old);
 
 		set_page_private(virt_to_page(table), c->head);
@@ -90,7 +91,8 @@ static void cut_range(struct cut_tables *c, u64 *table, unsigned int level,
 
 		if (!mkvm_pgtable_is_present(mkvm_vendor->pgtable, table[i]))
 			continue;
-		if (is_table(table[i], level) && (first < start || first + span > end))
+		if (is_table(table[i], level) &&
+		    (c->writes_only || first < start || first + span > end))
 			cut_range(c, child_table(table[i]), level - 1, first, start, end);
 		else
 			cut(c, &table[i], level);
@@ -127,20 +129,43 @@ static void free_cut(struct cut_tables *c)
 	}
 }
 
+/* Where logging starts with all pages dirty, no write will be news. */
 void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
-			    mkvm_gfn_t start, mkvm_gfn_t end)
+			    const struct mkvm_slot_change *change)
 {
-	struct cut_tables c = {};
+	const struct mkvm_memslot *old = &change->old;
+	struct cut_tables c = {
+		.writes_only = change->kind == MKVM_SLOT_FLAGS && change->new_slot.dirty,
+	};
 
 	lockdep_assert_held(&vm->slots_lock);
 	spin_lock(&vm->mmu.lock);
 	rcu_assign_pointer(vm->slots, next);
 	smp_wmb();	/* the array before the count: pairs with resolve() */
 	WRITE_ONCE(vm->mmu.inval_seq, vm->mmu.inval_seq + 1);
-	cut_gfns(vm, &c, start, end);
+	if (!c.writes_only || !(vm->dirty_log_mode & KVM_DIRTY_LOG_INITIALLY_SET))
+		cut_gfns(vm, &c, old->base_gfn, old->base_gfn + old->npages);
 	flush_cut(vm, &c);
 	spin_unlock(&vm->mmu.lock);
 	free_cut(&c);
+}
+
+void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
+			  u64 word, u32 nr, unsigned long *mask)
+{
+	mkvm_gfn_t base = slot->base_gfn + word * BITS_PER_LONG;
+	atomic_long_t *dirty = (atomic_long_t *)&slot->dirty[word];
+	struct cut_tables c = { .writes_only = true };
+	unsigned long start, end;
+	u32 i;
+
+	spin_lock(&vm->mmu.lock);
+	for (i = 0; i < nr; i++)
+		mask[i] &= atomic_long_fetch_andnot(mask[i], &dirty[i]);
+	for_each_set_bitrange(start, end, mask, nr * BITS_PER_LONG)
+		cut_gfns(vm, &c, base + start, base + end);
+	flush_cut(vm, &c);
+	spin_unlock(&vm->mmu.lock);
 }
 
 /* ---- MMU notifier ---- */
@@ -275,7 +300,7 @@ static unsigned int leaf_level(struct mkvm_vm *vm, const struct mapping *m)
 {
 	unsigned int level;
 
-	if (!PageCompound(m->pages[0]))
+	if (!PageCompound(m->pages[0]) || m->slot->dirty)
 		return 1;
 	if (large_leaf_no_exec() && (m->access & MKVM_ACCESS_EXEC))
 		return 1;
@@ -365,6 +390,8 @@ static int map_all(struct mkvm_vm *vm, const struct mapping *m, void **spare)
 
 	for (i = 0; !ret && i < (target == 1 ? m->nr : 1); i++)
 		ret = map(vm, m, i, target, spare);
+	if (!ret && m->writable)
+		mkvm_mark_dirty(m->slot, m->gfn);
 	return ret;
 }
 
@@ -400,9 +427,10 @@ static int get_at_once(struct mapping *m, unsigned long hva, u32 nr, unsigned in
 
 /*
  * Up to nr pages from hva on, with a reference for as long as it takes to map
- * them. A read gets a writable mapping only where the host already has one:
- * anything else would break copy-on-write and KSM sharing for nothing. Memory
- * without struct page (VM_PFNMAP, VM_IO) is refused by GUP.
+ * them. A read gets a writable mapping only where the host already has one, and
+ * the slot need not hear of writes: anything else would break copy-on-write and
+ * KSM sharing for nothing. Memory without struct page (VM_PFNMAP, VM_IO) is
+ * refused by GUP.
  */
 static int get_host_pages(struct mapping *m, unsigned long hva, u32 nr)
 {
@@ -410,7 +438,8 @@ static int get_host_pages(struct mapping *m, unsigned long hva, u32 nr)
 
 	m->writable = true;
 	if (!(m->access & MKVM_ACCESS_WRITE)) {
-		ret = get_user_pages_fast_only(hva, nr, FOLL_WRITE, m->pages);
+		ret = m->slot->flags ? 0 :
+		      get_user_pages_fast_only(hva, nr, FOLL_WRITE, m->pages);
 		if (ret > 0)
 			goto out;
 		m->writable = false;
@@ -441,12 +470,17 @@ static void put_host_pages(const struct mapping *m)
 	}
 }
 
-/* How many pages from gfn on to map: in the slot, in one range of 2 MiB. */
+/*
+ * How many pages from gfn on to map: in the slot, in one range of 2 MiB. Not more
+ * than was asked for where each page that may be written counts as written.
+ */
 static u32 look_ahead(struct mkvm_vcpu *v, const struct mkvm_memslot *slot, mkvm_gfn_t gfn)
 {
 	u64 in_slot = slot->base_gfn + slot->npages - gfn;
 	u64 in_range = mkvm_pgtable_span(2) - (gfn & (mkvm_pgtable_span(2) - 1));
 
+	if (slot->dirty)
+		return 1;
 	v->ahead.nr = gfn == v->ahead.gfn ? clamp(2 * v->ahead.nr, 1u, (u32)MAX_AHEAD) : 1;
 	return min3(in_slot, in_range, (u64)v->ahead.nr);
 }
@@ -461,7 +495,7 @@ static int resolve(struct mkvm_vcpu *v, mkvm_gfn_t gfn, u32 access)
 
 	smp_rmb();	/* the count before everything that it vouches for */
 	m.slot = mkvm_slot_find(srcu_dereference(vm->slots, &vm->srcu), gfn);
-	if (!m.slot)
+	if (!m.slot || (m.slot->flags & KVM_MEM_READONLY && access & MKVM_ACCESS_WRITE))
 		return -ENXIO;
 	ret = get_host_pages(&m, mkvm_slot_hva(m.slot, gfn), look_ahead(v, m.slot, gfn));
 	if (ret)

@@ -186,6 +186,20 @@ static int set_identity_map_addr(struct mkvm_vm *vm, const void __user *user)
 	return ret;
 }
 
+static int enable_cap(struct mkvm_vm *vm, const void __user *user)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, user, sizeof(cap)))
+		return -EFAULT;
+	switch (cap.cap) {
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return mkvm_set_dirty_log_mode(vm, &cap);
+	default:
+		return -EINVAL;
+	}
+}
+
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct mkvm_vm *vm = file->private_data;
@@ -198,6 +212,12 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return mkvm_vcpu_create(vm, arg);
 	case KVM_SET_USER_MEMORY_REGION:
 		return set_memory_region(vm, user);
+	case KVM_GET_DIRTY_LOG:
+		return mkvm_get_dirty_log(vm, user);
+	case KVM_CLEAR_DIRTY_LOG:
+		return mkvm_clear_dirty_log(vm, user);
+	case KVM_ENABLE_CAP:
+		return enable_cap(vm, user);
 	case KVM_CHECK_EXTENSION:
 		return mkvm_check_extension(arg);
 	case KVM_SET_TSS_ADDR:

@@ -48,7 +48,8 @@ static bool region_valid(const struct kvm_userspace_memory_region *r)
 {
 	u64 offsets = r->memory_size | r->guest_phys_addr | r->userspace_addr;
 
-	return !r->flags && !(offsets & PAGE_OFFSET_BITS) &&
+	return !(r->flags & ~(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)) &&
+	       !(offsets & PAGE_OFFSET_BITS) &&
 	       r->slot < MKVM_MAX_SLOTS &&	/* the upper half is an address space: only 0 */
 	       r->guest_phys_addr + r->memory_size >= r->guest_phys_addr &&
 	       r->memory_size >> MKVM_PAGE_SHIFT <= MKVM_SLOT_MAX_PAGES;
@@ -68,15 +69,19 @@ static bool overlaps(const struct mkvm_slots *slots, const struct mkvm_memslot *
 	return false;
 }
 
-/* A live slot may move, and nothing else: its size and its memory stay. */
+/* A live slot may move and may log; its size, its memory and the right to write stay. */
 static int plan_existing(const struct mkvm_memslot *old, struct mkvm_slot_change *change)
 {
 	const struct mkvm_memslot *wanted = &change->new_slot;
 
-	if (wanted->npages != old->npages || wanted->hva != old->hva)
+	if (wanted->npages != old->npages || wanted->hva != old->hva ||
+	    ((wanted->flags ^ old->flags) & KVM_MEM_READONLY))
 		return -EINVAL;
 	change->old = *old;
-	change->kind = wanted->base_gfn == old->base_gfn ? MKVM_SLOT_UNCHANGED : MKVM_SLOT_MOVE;
+	if (wanted->base_gfn != old->base_gfn)
+		change->kind = MKVM_SLOT_MOVE;
+	else
+		change->kind = wanted->flags == old->flags ? MKVM_SLOT_UNCHANGED : MKVM_SLOT_FLAGS;
 	return 0;
 }
 
@@ -127,8 +132,8 @@ static void append(struct mkvm_slots *to, const struct mkvm_memslot *slot)
 void mkvm_slots_apply(const struct mkvm_slots *from, const struct mkvm_slot_change *change,
 		      struct mkvm_slots *to)
 {
-	bool adds = change->kind == MKVM_SLOT_CREATE || change->kind == MKVM_SLOT_MOVE;
-	bool removes = change->kind == MKVM_SLOT_DELETE || change->kind == MKVM_SLOT_MOVE;
+	bool adds = change->kind != MKVM_SLOT_DELETE;
+	bool removes = change->kind != MKVM_SLOT_CREATE;
 	u32 i;
 
 	to->nr = 0;

@@ -19,8 +19,9 @@ struct mkvm_memslot {
 	mkvm_gfn_t base_gfn;
 	u64 npages;
 	unsigned long hva;	/* page aligned, in the VM's mm */
-	u32 flags;		/* KVM_MEM_*; none is accepted yet */
+	u32 flags;		/* KVM_MEM_* */
 	u32 id;
+	unsigned long *dirty;	/* with KVM_MEM_LOG_DIRTY_PAGES: bit per page; else NULL */
 };
 
 /* An immutable sorted array; a change publishes a new one. */
@@ -34,12 +35,13 @@ enum mkvm_slot_change_kind {
 	MKVM_SLOT_CREATE,
 	MKVM_SLOT_DELETE,
 	MKVM_SLOT_MOVE,		/* to another GPA */
+	MKVM_SLOT_FLAGS,	/* starts or stops to log */
 };
 
 struct mkvm_slot_change {
 	enum mkvm_slot_change_kind kind;
-	struct mkvm_memslot old;	/* DELETE, MOVE */
-	struct mkvm_memslot new_slot;	/* CREATE, MOVE */
+	struct mkvm_memslot old;	/* all but CREATE: else empty */
+	struct mkvm_memslot new_slot;	/* all but DELETE; the caller gives it its bitmap */
 };
 
 MKVM_PURE_BEGIN

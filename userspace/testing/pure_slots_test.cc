@@ -33,9 +33,9 @@ class Slots : public ::testing::Test {
     slots_ = next;
     return 0;
   }
-  int set(uint32_t id, uint64_t gpa, uint64_t size, uint64_t hva = kHva) {
+  int set(uint32_t id, uint64_t gpa, uint64_t size, uint64_t hva = kHva, uint32_t flags = 0) {
     return set({.slot = id,
-                .flags = 0,
+                .flags = flags,
                 .guest_phys_addr = gpa,
                 .memory_size = size,
                 .userspace_addr = hva});
@@ -128,14 +128,41 @@ TEST_F(Slots, IdOutOfRangeIsEinval) {
 
 TEST_F(Slots, OtherAddressSpaceIsEinval) { EXPECT_EQ(set(1u << 16, 0, kPage), -EINVAL); }
 
-TEST_F(Slots, FlagsAreEinval) {
-  for (const uint32_t flags : {1u, 2u, 1u << 31})
-    EXPECT_EQ(set({.slot = 0,
-                   .flags = flags,
-                   .guest_phys_addr = 0,
-                   .memory_size = kPage,
-                   .userspace_addr = kHva}),
-              -EINVAL);
+TEST_F(Slots, UnknownFlagsAreEinval) {
+  for (const uint32_t flags : {4u, 1u << 31, 7u}) EXPECT_EQ(set(0, 0, kPage, kHva, flags), -EINVAL);
+}
+
+TEST_F(Slots, LoggingStartsAndStopsInPlace) {
+  unsigned long bitmap = 0;
+  ASSERT_EQ(set(0, 0, kPage), 0);
+  ASSERT_EQ(set(0, 0, kPage, kHva, KVM_MEM_LOG_DIRTY_PAGES), 0);
+  EXPECT_EQ(change_.kind, MKVM_SLOT_FLAGS);
+  EXPECT_EQ(change_.old.npages, 1u);
+  EXPECT_EQ(ids(), Ids{0});
+  EXPECT_EQ(slots_->slot[0].flags, KVM_MEM_LOG_DIRTY_PAGES);
+  slots_->slot[0].dirty = &bitmap;
+  ASSERT_EQ(set(0, 0, kPage, kHva, KVM_MEM_LOG_DIRTY_PAGES), 0);
+  EXPECT_EQ(change_.kind, MKVM_SLOT_UNCHANGED);
+  ASSERT_EQ(set(0, 0, kPage), 0);
+  EXPECT_EQ(change_.old.dirty, &bitmap);
+  EXPECT_EQ(slots_->slot[0].flags, 0u);
+  EXPECT_EQ(slots_->slot[0].dirty, nullptr);
+}
+
+TEST_F(Slots, MoveMayChangeTheFlag) {
+  ASSERT_EQ(set(0, 0, kPage, kHva, KVM_MEM_LOG_DIRTY_PAGES), 0);
+  ASSERT_EQ(set(0, 4 * kPage, kPage), 0);
+  EXPECT_EQ(change_.kind, MKVM_SLOT_MOVE);
+  EXPECT_EQ(slots_->slot[0].flags, 0u);
+}
+
+TEST_F(Slots, ReadOnlyIsForLife) {
+  ASSERT_EQ(set(0, 0, kPage, kHva, KVM_MEM_READONLY), 0);
+  EXPECT_EQ(set(0, 0, kPage), -EINVAL);
+  EXPECT_EQ(set(0, 4 * kPage, kPage), -EINVAL);
+  EXPECT_EQ(set(0, 4 * kPage, kPage, kHva, KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES), 0);
+  ASSERT_EQ(set(1, 0, kPage), 0);
+  EXPECT_EQ(set(1, 0, kPage, kHva, KVM_MEM_READONLY), -EINVAL);
 }
 
 TEST_F(Slots, DeleteOfAnAbsentSlotIsEinval) {
@@ -211,7 +238,8 @@ class SlotMath : public ::testing::Test {
   bool intersect(uint64_t start, uint64_t end) {
     return mkvm_slot_intersect(&slot_, start, end, &first_, &past_);
   }
-  mkvm_memslot slot_{.base_gfn = 0x100, .npages = 0x10, .hva = kHva, .flags = 0, .id = 0};
+  mkvm_memslot slot_{
+      .base_gfn = 0x100, .npages = 0x10, .hva = kHva, .flags = 0, .id = 0, .dirty = nullptr};
   mkvm_gfn_t first_ = 0, past_ = 0;
 };
 
@@ -250,7 +278,12 @@ TEST_F(SlotMath, LargeLeafNeedsRoomOnBothSides) {
 }
 
 TEST_F(SlotMath, LargeLeafNeedsLikeAlignmentInTheHost) {
-  slot_ = {.base_gfn = 0x200, .npages = 0x400, .hva = kHva + kPage, .flags = 0, .id = 0};
+  slot_ = {.base_gfn = 0x200,
+           .npages = 0x400,
+           .hva = kHva + kPage,
+           .flags = 0,
+           .id = 0,
+           .dirty = nullptr};
   EXPECT_FALSE(mkvm_slot_allows_span(&slot_, 0x300, 512));
   slot_.base_gfn = 0x201;
   EXPECT_TRUE(mkvm_slot_allows_span(&slot_, 0x400, 512));
