@@ -137,6 +137,9 @@ struct mkvm_clock_base {
 	u64 tsc, ns;
 };
 
+/* Who has the interrupt controllers; a vCPU has its local APIC here, or none has. */
+enum mkvm_irqchip { MKVM_IRQCHIP_NONE, MKVM_IRQCHIP_SPLIT, MKVM_IRQCHIP_KERNEL };
+
 struct mkvm_vm {
 	refcount_t refs;		/* one per fd: the VM's and each vCPU's */
 	struct mm_struct *mm;		/* [I] creator; VM and vCPU ioctls only from it */
@@ -149,6 +152,8 @@ struct mkvm_vm {
 	struct mkvm_board *board;	/* [I] irq/board.h */
 	struct mkvm_vcpu *vcpus[MKVM_MAX_VCPUS];	/* [l] writer; [a] readers */
 	u32 nr_vcpus;			/* [l] */
+	enum mkvm_irqchip irqchip;	/* [l] constant once there is a vCPU */
+	u32 boot_cpu_id;		/* [l] likewise */
 	u64 tss_addr;			/* [l] accepted and kept; unrestricted guest needs none */
 	u64 identity_map_addr;		/* [l] likewise */
 	u64 clock_start_ns;		/* [I] of the host's raw clock, when the VM's was 0 */
@@ -175,6 +180,10 @@ enum mkvm_request {
 	MKVM_REQ_KICK,		/* only come out once */
 	MKVM_REQ_CLOCK,		/* the guest's page of x86/clock.c is old */
 	MKVM_REQ_WALL_CLOCK,	/* the guest asked for the time of day */
+	MKVM_REQ_NMI,		/* of the local APIC's: one */
+	MKVM_REQ_INIT,		/* of the local APIC's; and the start-up IPI */
+	MKVM_REQ_SIPI,
+	MKVM_REQ_IOAPIC_EOI,	/* userspace hears of eoi_vector */
 };
 
 /* Where a vCPU is, for mkvm_request_all. */
@@ -268,7 +277,7 @@ struct mkvm_vcpu {
 	} mmio;
 
 	/* Architectural state that no hardware area holds. */
-	u64 cr8;			/* [v] TPR bits 7:4 */
+	u64 cr8;			/* [v] TPR bits 7:4, without apic: mkvm_get_cr8() */
 	u64 apic_base;			/* [v] */
 	u64 xcr0;			/* [v] the guest's */
 	bool in_loop;			/* [v] the CPU holds the guest's XCR0, MSRs, DR0-DR3 */
@@ -280,6 +289,9 @@ struct mkvm_vcpu {
 	u64 wall_clock_msr;		/* [v] MSR_KVM_WALL_CLOCK */
 	u32 clock_version;		/* [v] of the guest's page, even */
 	u32 mp_state;			/* [v] KVM_MP_STATE_* */
+	struct mkvm_apic *apic;		/* [I] irq/lapic.c; NULL without an irqchip */
+	int extint;			/* [v] split irqchip: KVM_INTERRUPT's vector; -1: none */
+	u8 eoi_vector;			/* [v] with MKVM_REQ_IOAPIC_EOI */
 	bool sigset_active;		/* [v] KVM_SET_SIGNAL_MASK */
 	sigset_t sigset;		/* [v] */
 	struct kvm_cpuid_entry2 *cpuid;	/* [v] nr_cpuid entries */
@@ -298,6 +310,8 @@ struct mkvm_vcpu {
 
 long mkvm_vcpu_create(struct mkvm_vm *vm, unsigned long id);
 void mkvm_vcpu_free(struct mkvm_vcpu *v);	/* its VM is going: nobody else has it */
+void mkvm_vcpu_reset(struct mkvm_vcpu *v);	/* INIT. May sleep. */
+int mkvm_vcpu_nmi(struct mkvm_vcpu *v, void *unused);	/* KVM_NMI. Loaded. */
 
 /*
  * Make the vCPU's VMCS (VMCB) current on this CPU; preemption is off from load

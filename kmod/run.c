@@ -56,6 +56,8 @@ static void handle_requests(struct mkvm_vcpu *v)
 	if (likely(!READ_ONCE(v->requests)))
 		return;
 	clear_bit(MKVM_REQ_KICK, &v->requests);
+	if (test_and_clear_bit(MKVM_REQ_NMI, &v->requests))
+		mkvm_vcpu_nmi(v, NULL);
 	if (test_and_clear_bit(MKVM_REQ_TLB_FLUSH, &v->requests)) {
 		/* After the bit, before the flush: whoever sets it again changed more. */
 		smp_mb__after_atomic();
@@ -93,6 +95,16 @@ static int run_loop(struct mkvm_vcpu *v)
 	return next;
 }
 
+static bool ready_for_injection(struct mkvm_vcpu *v, bool enabled)
+{
+	if (v->vm->irqchip == MKVM_IRQCHIP_KERNEL)
+		return true;	/* as KVM says; KVM_INTERRUPT is refused then */
+	if (v->apic && (v->extint >= 0 || !mkvm_apic_takes_extint(v)))
+		return false;
+	return enabled && !mkvm_vendor->get_shadow(v) && !v->exception.valid && !v->irq.valid &&
+	       !v->nmi_injected;
+}
+
 /*
  * What userspace reads after each KVM_RUN without an ioctl. Loaded. No way out
  * may leave it stale: the next KVM_RUN takes cr8 back from there, and an
@@ -105,10 +117,8 @@ static void sync_to_run(struct mkvm_vcpu *v)
 
 	v->run_synced = true;
 	run->if_flag = enabled;
-	run->ready_for_interrupt_injection = enabled && !mkvm_vendor->get_shadow(v) &&
-					     !v->exception.valid && !v->irq.valid &&
-					     !v->nmi_injected;
-	run->cr8 = v->cr8;
+	run->ready_for_interrupt_injection = ready_for_injection(v, enabled);
+	run->cr8 = mkvm_get_cr8(v);
 	run->apic_base = v->apic_base;
 }
 
@@ -158,10 +168,17 @@ static int one_round(struct mkvm_vcpu *v)
 	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work())
 		return interrupted(v);
 	handle_sleeping_requests(v);
+	mkvm_apic_events(v);
+	if (test_and_clear_bit(MKVM_REQ_IOAPIC_EOI, &v->requests)) {
+		v->run->eoi.vector = v->eoi_vector;
+		return mkvm_exit_to_user(v, KVM_EXIT_IOAPIC_EOI);
+	}
+	if (unlikely(v->mp_state != KVM_MP_STATE_RUNNABLE))
+		return mkvm_apic_wait(v);
 	next = enter_guest(v);
-	if (next != MKVM_DEFER)
-		return next == MKVM_BREAK ? MKVM_RESUME : next;
-	return v->deferred(v);
+	if (next == MKVM_DEFER)
+		next = v->deferred(v);
+	return next == MKVM_BREAK ? MKVM_RESUME : next;
 }
 
 /* What userspace did for the last exit; negative: an errno. */
@@ -188,11 +205,12 @@ static int run(struct mkvm_vcpu *v)
 	u64 cr8 = READ_ONCE(v->run->cr8);
 	int next;
 
-	if (cr8 > 15)
+	if (cr8 > 15 && !v->apic)
 		return -EINVAL;
 	v->run_synced = false;
 	next = complete_last_exit(v);
-	v->cr8 = cr8;
+	if (!v->apic)
+		v->cr8 = cr8;
 	if (next == MKVM_RESUME && READ_ONCE(v->run->HINT_UNSAFE_IN_KVM(immediate_exit)))
 		return finish_without_entry(v);
 	v->has_run = true;

@@ -45,16 +45,49 @@ static void free_pages_of(struct mkvm_vcpu *v)
 /* SDM vol. 3, "Processor State After Reset": what no hardware area holds. */
 static void reset_state(struct mkvm_vcpu *v)
 {
+	bool boots = v->id == v->vm->boot_cpu_id;
+
 	v->regs[MKVM_RDX] = 0x600;	/* family 6 */
 	v->cpu = -1;
 	v->apic_base = MKVM_APIC_BASE_DEFAULT | MKVM_APIC_BASE_ENABLE |
-		       (v->id ? 0 : MKVM_APIC_BASE_BSP);
+		       (boots ? MKVM_APIC_BASE_BSP : 0);
 	v->dr6 = MKVM_DR6_RESET;
 	v->dr7 = MKVM_DR7_RESET;
-	v->mp_state = KVM_MP_STATE_RUNNABLE;
+	v->mp_state = boots || !v->apic ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
 	v->tsc_offset = -rdtsc();
 	mkvm_msr_reset(&v->msrs);
 	mkvm_derive_guest_cpu(v);
+}
+
+/* INIT: as RESET, but for MSRs, FPU, CR0's cache bits and what the APIC keeps. */
+void mkvm_vcpu_reset(struct mkvm_vcpu *v)
+{
+	u64 cache;
+
+	v->complete = NULL;
+	v->skip_len = 0;
+	v->exception.valid = false;
+	v->irq.valid = false;
+	v->nmi_injected = false;
+	v->shutdown = false;
+	v->nmi_pending = 0;
+	memset(v->dr, 0, sizeof(v->dr));
+	v->dr6 = MKVM_DR6_RESET;
+	v->dr7 = MKVM_DR7_RESET;
+	v->cr2 = 0;
+	mkvm_apic_reset(v, true);
+	mkvm_vcpu_load(v);
+	cache = mkvm_vendor->get_cr0(v) & (X86_CR0_CD | X86_CR0_NW);
+	mkvm_vendor->vcpu_reset(v);
+	mkvm_vendor->set_cr0(v, cache | X86_CR0_ET);
+	mkvm_vendor->set_shadow(v, 0);
+	mkvm_vendor->set_nmi_blocked(v, false);
+	memset(v->regs, 0, sizeof(*v->regs) * MKVM_RIP);
+	v->regs[MKVM_RDX] = 0x600;
+	v->regs_dirty |= BIT(MKVM_RSP);
+	v->regs_avail |= BIT(MKVM_RSP);
+	mkvm_write_rip(v, 0xfff0);
+	mkvm_vcpu_put(v);
 }
 
 static struct mkvm_vcpu *vcpu_alloc(struct mkvm_vm *vm, u32 id)
@@ -73,11 +106,16 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm_vm *vm, u32 id)
 	ret = mkvm_fpu_init(v);
 	if (ret)
 		goto pages;
+	ret = mkvm_apic_create(v);
+	if (ret)
+		goto fpu;
 	reset_state(v);
 	ret = mkvm_vendor->vcpu_init(v);
 	if (ret)
-		goto fpu;
+		goto apic;
 	return v;
+apic:
+	mkvm_apic_free(v);
 fpu:
 	mkvm_fpu_free(v);
 pages:
@@ -88,6 +126,7 @@ pages:
 
 void mkvm_vcpu_free(struct mkvm_vcpu *v)
 {
+	mkvm_apic_free(v);
 	mkvm_vendor->vcpu_free(v);
 	mkvm_fpu_free(v);
 	free_pages_of(v);
@@ -324,16 +363,24 @@ static int set_events(struct mkvm_vcpu *v, void *arg)
 
 static int get_mp_state(struct mkvm_vcpu *v, void *arg)
 {
+	mkvm_apic_events(v);
 	((struct kvm_mp_state *)arg)->mp_state = v->mp_state;
 	return 0;
 }
 
-/* The other states belong to a local APIC in the kernel. */
+/* The states but RUNNABLE belong to a local APIC in the kernel. */
 static int set_mp_state(struct mkvm_vcpu *v, void *arg)
 {
 	const struct kvm_mp_state *state = arg;
 
-	return state->mp_state == KVM_MP_STATE_RUNNABLE ? 0 : -EINVAL;
+	if (state->mp_state > (v->apic ? KVM_MP_STATE_SIPI_RECEIVED : KVM_MP_STATE_RUNNABLE))
+		return -EINVAL;
+	v->mp_state = state->mp_state;
+	if (v->mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		v->mp_state = KVM_MP_STATE_INIT_RECEIVED;
+		set_bit(MKVM_REQ_SIPI, &v->requests);
+	}
+	return 0;
 }
 
 static int interrupt(struct mkvm_vcpu *v, void *arg)
@@ -342,6 +389,10 @@ static int interrupt(struct mkvm_vcpu *v, void *arg)
 
 	if (irq->irq > 255)
 		return -EINVAL;
+	if (v->vm->irqchip == MKVM_IRQCHIP_KERNEL)
+		return -ENXIO;
+	if (v->apic)
+		return mkvm_apic_give_extint(v, irq->irq);
 	v->irq = (struct mkvm_event){
 		.valid = true, .vector = irq->irq, .type = MKVM_INTR_TYPE_EXTERNAL >> 8,
 	};
@@ -349,7 +400,7 @@ static int interrupt(struct mkvm_vcpu *v, void *arg)
 }
 
 /* Loaded. One NMI can wait behind another that is being handled; more are one. */
-static int nmi(struct mkvm_vcpu *v, void *arg)
+int mkvm_vcpu_nmi(struct mkvm_vcpu *v, void *unused)
 {
 	bool handling = v->nmi_injected || mkvm_vendor->nmi_blocked(v);
 
@@ -380,7 +431,9 @@ static const struct vcpu_request {
 	{ KVM_GET_SREGS,	get_sregs,	LOADED },
 	{ KVM_SET_SREGS,	set_sregs },
 	{ KVM_INTERRUPT,	interrupt },
-	{ KVM_NMI,		nmi,		LOADED },
+	{ KVM_NMI,		mkvm_vcpu_nmi,	LOADED },
+	{ KVM_GET_LAPIC,	mkvm_get_lapic },
+	{ KVM_SET_LAPIC,	mkvm_set_lapic },
 	{ KVM_GET_FPU,		get_fpu },
 	{ KVM_SET_FPU,		set_fpu },
 	{ KVM_GET_XSAVE,	get_xsave },

@@ -45,6 +45,7 @@ struct mkvm_vendor {
 	void (*vm_free)(struct mkvm_vm *vm);
 	int (*vcpu_init)(struct mkvm_vcpu *v);	/* in the state after RESET */
 	void (*vcpu_free)(struct mkvm_vcpu *v);
+	void (*vcpu_reset)(struct mkvm_vcpu *v);	/* to that state again. Loaded. */
 	/* Preemption off; v->cpu is still the old CPU (-1: none). Does not fail: see vmcs_load. */
 	void (*vcpu_load)(struct mkvm_vcpu *v, int cpu);
 

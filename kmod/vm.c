@@ -186,18 +186,55 @@ static int set_identity_map_addr(struct mkvm_vm *vm, const void __user *user)
 	return ret;
 }
 
+/* An irqchip is chosen once, before the first vCPU. */
+static int create_irqchip(struct mkvm_vm *vm, enum mkvm_irqchip irqchip)
+{
+	int ret = 0;
+
+	mutex_lock(&vm->lock);
+	if (vm->irqchip)
+		ret = -EEXIST;
+	else if (vm->nr_vcpus)
+		ret = irqchip == MKVM_IRQCHIP_SPLIT ? -EEXIST : -EINVAL;	/* as KVM */
+	else
+		vm->irqchip = irqchip;
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+#define MAX_IOAPIC_PINS	4096	/* of userspace's, with the split irqchip */
+
 static int enable_cap(struct mkvm_vm *vm, const void __user *user)
 {
 	struct kvm_enable_cap cap;
 
 	if (copy_from_user(&cap, user, sizeof(cap)))
 		return -EFAULT;
+	if (cap.flags)
+		return -EINVAL;
 	switch (cap.cap) {
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return mkvm_set_dirty_log_mode(vm, &cap);
+	case KVM_CAP_SPLIT_IRQCHIP:
+		if (cap.args[0] > MAX_IOAPIC_PINS)
+			return -EINVAL;
+		return create_irqchip(vm, MKVM_IRQCHIP_SPLIT);
 	default:
 		return -EINVAL;
 	}
+}
+
+static int set_boot_cpu_id(struct mkvm_vm *vm, unsigned long id)
+{
+	int ret = -EBUSY;
+
+	mutex_lock(&vm->lock);
+	if (!vm->nr_vcpus) {
+		vm->boot_cpu_id = id;
+		ret = 0;
+	}
+	mutex_unlock(&vm->lock);
+	return ret;
 }
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -224,6 +261,10 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return set_tss_addr(vm, arg);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return set_identity_map_addr(vm, user);
+	case KVM_CREATE_IRQCHIP:
+		return create_irqchip(vm, MKVM_IRQCHIP_KERNEL);
+	case KVM_SET_BOOT_CPU_ID:
+		return set_boot_cpu_id(vm, arg);
 	default:
 		return mkvm_board_ioctl(vm, cmd, user);
 	}

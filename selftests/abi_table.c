@@ -50,6 +50,7 @@ FIXTURE_SETUP(abi)
 	if (on_stock_kvm())
 		SKIP(return, "docs/abi.md is about minikvm");
 	vm_create_bare(&self->vm);
+	kvm_val(self->vm.fd, KVM_CREATE_IRQCHIP, 0);	/* some requests exist only with one */
 	vcpu_create_bare(&self->cpu, &self->vm, 0);
 	self->cpu.run->immediate_exit = 1;	/* for KVM_RUN */
 	self->fd[FD_system] = open_device();

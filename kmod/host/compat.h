@@ -5,7 +5,9 @@
 
 #include <linux/compiler.h>
 #include <linux/eventfd.h>
+#include <linux/hrtimer.h>
 #include <linux/kvm.h>
+#include <linux/smp.h>
 #include <asm/msr.h>
 
 #ifdef MKVM_HAVE_ENTRY_VIRT	/* since 6.17 or so */
@@ -29,6 +31,19 @@
 /* Since 6.11 the kernel gives other names to what userspace may change under it. */
 #ifndef HINT_UNSAFE_IN_KVM
 #define HINT_UNSAFE_IN_KVM(member)	member
+#endif
+
+#ifdef smp_send_reschedule	/* a macro that traces, since 6.4 */
+#define mkvm_host_reschedule	arch_smp_send_reschedule
+#else
+#define mkvm_host_reschedule	smp_send_reschedule
+#endif
+
+#ifdef MKVM_HAVE_HRTIMER_SETUP	/* since 6.13 */
+#define mkvm_host_timer_init	hrtimer_setup
+#else
+#define mkvm_host_timer_init(timer, fn, clock, mode) \
+	(hrtimer_init(timer, clock, mode), (void)((timer)->function = (fn)))
 #endif
 
 #ifndef asm_goto_output

@@ -224,9 +224,12 @@ int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 
 int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
+	int idx, ret = mkvm_apic_mmio(v, write, gpa, len, data);
 	struct mkvm_vm *vm = v->vm;
-	int idx = srcu_read_lock(&vm->board->srcu), ret = -EOPNOTSUPP;
 
+	if (ret != -EOPNOTSUPP)
+		return ret;
+	idx = srcu_read_lock(&vm->board->srcu);
 	if (write)
 		ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, len, data);
 	if (ret && write)

@@ -19,19 +19,10 @@
 
 #include <linux/types.h>
 
+#include "pure/lapic.h"
+
 struct mkvm_vm;
 struct mkvm_vcpu;
-
-/* An interrupt message on the APIC bus. SDM vol. 3, "Interrupt Command Register (ICR)". */
-struct mkvm_apic_message {
-	u32 dest;	/* 8 bits; 32 where the sender is an x2APIC */
-	u8 vector;
-	u8 mode;	/* 0 fixed, 1 lowest priority, 2 SMI, 4 NMI, 5 INIT, 6 SIPI, 7 ExtINT */
-	u8 shorthand;	/* 0 none, 1 self, 2 all, 3 all but self; IPIs only */
-	bool logical;	/* destination mode */
-	bool level;	/* trigger mode */
-	bool assert;	/* false: INIT level de-assert, which does nothing */
-};
 
 /* ---- lapic.c: local APICs, where the vCPUs wait ---- */
 
@@ -48,6 +39,41 @@ int mkvm_apic_send(struct mkvm_vm *vm, struct mkvm_vcpu *from, const struct mkvm
 void mkvm_apic_extint(struct mkvm_vm *vm);
 /* An access to a local APIC's page? -EOPNOTSUPP: no. Does not sleep. */
 int mkvm_apic_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data);
+/* MSRs 0x800-0x8ff and IA32_TSC_DEADLINE, IA32_APIC_BASE. True: #GP. The vCPU's own thread. */
+bool mkvm_apic_rdmsr(struct mkvm_vcpu *v, u32 index, u64 *value);
+bool mkvm_apic_wrmsr(struct mkvm_vcpu *v, u32 index, u64 value);
+void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base);
+u64 mkvm_get_cr8(struct mkvm_vcpu *v);
+void mkvm_set_cr8(struct mkvm_vcpu *v, u64 value);
+/* KVM_GET_LAPIC, KVM_SET_LAPIC: EINVAL without an irqchip. */
+int mkvm_get_lapic(struct mkvm_vcpu *v, void *page);
+int mkvm_set_lapic(struct mkvm_vcpu *v, void *page);
+
+/* With a VM's irqchip, when a vCPU is made; undone by mkvm_apic_free, also half-done. */
+int mkvm_apic_create(struct mkvm_vcpu *v);
+void mkvm_apic_free(struct mkvm_vcpu *v);
+void mkvm_apic_reset(struct mkvm_vcpu *v, bool init);
+void mkvm_apic_derive(struct mkvm_vcpu *v);	/* what CPUID allows */
+
+/* Without a look: might there be an interrupt to inject? */
+bool mkvm_apic_look(const struct mkvm_vcpu *v);
+/* Is there an interrupt to inject? Cheap if there was none before; then the vector, once. */
+bool mkvm_apic_has_irq(struct mkvm_vcpu *v);
+u8 mkvm_apic_take_irq(struct mkvm_vcpu *v);
+/* Would KVM_INTERRUPT's vector come through? Split irqchip: userspace is the 8259 pair. */
+bool mkvm_apic_takes_extint(struct mkvm_vcpu *v);
+int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector);	/* EEXIST: one waits */
+
+/* Wake it where it waits and force it out of the guest, without waiting for that. Any context. */
+void mkvm_kick(struct mkvm_vcpu *v);
+/*
+ * HLT. With an irqchip the vCPU halts here, else userspace is told. Then the wait of a
+ * vCPU that is not RUNNABLE: MKVM_RESUME when there is something to do, perhaps a signal.
+ */
+int mkvm_halt(struct mkvm_vcpu *v);
+int mkvm_apic_wait(struct mkvm_vcpu *v);
+/* INIT and start-up IPIs that came; changes mp_state. May sleep. */
+void mkvm_apic_events(struct mkvm_vcpu *v);
 
 /* ---- chips.c: 8259 pair, I/O APIC and 8254 ---- */
 
@@ -68,7 +94,10 @@ long mkvm_board_ioctl(struct mkvm_vm *vm, unsigned int cmd, void __user *user);
 
 /* ---- bus.c: who is behind a port or address: chips, ioeventfds, coalesced ranges ---- */
 
-/* One access of 1 to 8 bytes. 0: done; -EOPNOTSUPP: nobody, ask userspace. Does not sleep. */
+/*
+ * One access of 1 to 8 bytes. 0: done; -EOPNOTSUPP: nobody, ask userspace. Does not sleep.
+ * MMIO: mkvm_apic_mmio comes first.
+ */
 int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data);
 int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data);
 /* A write there that nobody has decoded: was this all it had to do? Does not sleep. */

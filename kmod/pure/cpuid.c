@@ -152,10 +152,9 @@ static void apply_policy(u32 leaf, u32 regs[4], const struct mkvm_cpuid_policy *
 		regs[MKVM_ECX] |= F1C_HYPERVISOR;
 		if (!policy->xcr0)
 			regs[MKVM_ECX] &= ~F1C_XSAVE;
-		if (policy->irqchip)
-			regs[MKVM_ECX] |= F1C_X2APIC | F1C_TSC_DEADLINE;
-		else
-			regs[MKVM_ECX] &= ~(F1C_X2APIC | F1C_TSC_DEADLINE);
+		/* Both need an irqchip; of the latter KVM_CAP_TSC_DEADLINE_TIMER tells. */
+		regs[MKVM_ECX] |= F1C_X2APIC;
+		regs[MKVM_ECX] &= ~F1C_TSC_DEADLINE;
 		break;
 	case STRUCTURED:
 		if (!policy->invpcid)
@@ -525,8 +524,8 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	cpu->maxphyaddr = v.maxphyaddr < policy->maxphyaddr ? v.maxphyaddr : policy->maxphyaddr;
 	cpu->maxlinaddr = 48;
 	cpu->amd = v.amd;
-	cpu->x2apic = policy->irqchip && (v.features_ecx & F1C_X2APIC);
-	cpu->tsc_deadline = policy->irqchip && (v.features_ecx & F1C_TSC_DEADLINE);
+	cpu->x2apic = v.features_ecx & F1C_X2APIC;
+	cpu->tsc_deadline = v.features_ecx & F1C_TSC_DEADLINE;
 	cpu->tsc_aux = policy->rdtscp && ((v.ext_edx & FXD_RDTSCP) ||
 					  (v.structured_ecx & F7C_RDPID));
 	cpu->tsc_adjust = v.structured_ebx & F7B_TSC_ADJUST;

@@ -32,7 +32,6 @@ struct mkvm_cpuid_policy {
 	u64 efer;	/* EFER bits that the CPU defines */
 	u8 maxphyaddr;	/* the CPU's physical-address width */
 	bool amd;	/* the CPU is AMD's or Hygon's */
-	bool irqchip;	/* a local APIC is emulated: x2APIC, TSC deadline */
 	bool rdtscp;	/* where these instructions need a control, the CPU has it */
 	bool invpcid;
 	bool xsaves;

@@ -127,7 +127,7 @@ static int exit_cpuid(struct mkvm_vcpu *v)
 static int exit_hlt(struct mkvm_vcpu *v)
 {
 	skip_and_resume(v);
-	return mkvm_exit_to_user(v, KVM_EXIT_HLT);
+	return mkvm_halt(v);
 }
 
 static int exit_undefined(struct mkvm_vcpu *v)
@@ -210,7 +210,7 @@ static int exit_cr_read(struct mkvm_vcpu *v)
 {
 	const struct svm_vcpu *svm = to_svm(v);
 	unsigned int cr = svm->vmcb->exit_code & 15;
-	u64 value = cr == 8 ? v->cr8 : cr == 4 ? svm->cr4 : svm_get_cr0(v);
+	u64 value = cr == 8 ? mkvm_get_cr8(v) : cr == 4 ? svm->cr4 : svm_get_cr0(v);
 
 	mkvm_write_reg(v, svm->insn.reg & 15, value);
 	return skip_and_resume(v);

@@ -228,6 +228,7 @@ const struct mkvm_vendor mkvm_svm = {
 	.vm_free		= svm_vm_free,
 	.vcpu_init		= svm_vcpu_init,
 	.vcpu_free		= svm_vcpu_free,
+	.vcpu_reset		= svm_reset_state,
 	.vcpu_load		= svm_vcpu_load,
 	.host_enter		= svm_host_enter,
 	.host_leave		= svm_host_leave,

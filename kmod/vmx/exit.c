@@ -137,7 +137,7 @@ static int exit_cpuid(struct mkvm_vcpu *v)
 static int exit_hlt(struct mkvm_vcpu *v)
 {
 	skip_and_resume(v);
-	return mkvm_exit_to_user(v, KVM_EXIT_HLT);
+	return mkvm_halt(v);
 }
 
 static int exit_undefined(struct mkvm_vcpu *v)
@@ -232,7 +232,7 @@ static int exit_cr_access(struct mkvm_vcpu *v)
 	case CR_READ:
 		if (cr != 8)
 			break;
-		mkvm_write_reg(v, reg, v->cr8);
+		mkvm_write_reg(v, reg, mkvm_get_cr8(v));
 		return skip_and_resume(v);
 	case CR_CLTS:
 		return write_cr(v, 0, mkvm_vendor->get_cr0(v) & ~(u64)X86_CR0_TS);

@@ -218,6 +218,7 @@ const struct mkvm_vendor mkvm_vmx = {
 	.vm_free		= vmx_vm_free,
 	.vcpu_init		= vmx_vcpu_init,
 	.vcpu_free		= vmx_vcpu_free,
+	.vcpu_reset		= vmx_reset_guest_area,
 	.vcpu_load		= vmx_vcpu_load,
 	.host_enter		= vmx_host_enter,
 	.host_leave		= vmx_host_leave,

@@ -47,6 +47,7 @@ void mkvm_derive_guest_cpu(struct mkvm_vcpu *v)
 	struct mkvm_cpuid_policy p = policy();
 
 	mkvm_cpuid_derive(v->cpuid, v->nr_cpuid, &p, &v->guest_cpu);
+	mkvm_apic_derive(v);
 }
 
 static bool same_cpuid(const struct mkvm_vcpu *v, const struct kvm_cpuid_entry2 *entries, u32 nr)

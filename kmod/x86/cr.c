@@ -142,7 +142,7 @@ void mkvm_get_sregs(struct mkvm_vcpu *v, struct kvm_sregs *s)
 	s->cr2 = v->cr2;
 	s->cr3 = mkvm_vendor->get_cr3(v);
 	s->cr4 = mkvm_vendor->get_cr4(v);
-	s->cr8 = v->cr8;
+	s->cr8 = mkvm_get_cr8(v);
 	s->efer = mkvm_vendor->get_efer(v);
 	s->apic_base = v->apic_base;
 	if (v->irq.valid && v->irq.type == MKVM_INTR_TYPE_EXTERNAL >> 8)
@@ -173,8 +173,8 @@ static void commit_sregs(struct mkvm_vcpu *v, const struct kvm_sregs *s, const u
 	mkvm_vendor->set_dtable(v, false, &s->gdt);
 	mkvm_vendor->set_dtable(v, true, &s->idt);
 	v->cr2 = s->cr2;
-	v->cr8 = s->cr8;
-	v->apic_base = s->apic_base;
+	mkvm_set_cr8(v, s->cr8);
+	mkvm_apic_set_base(v, s->apic_base);
 	mkvm_vendor->set_cr3(v, s->cr3);
 	mkvm_vendor->set_efer(v, s->efer);
 	mkvm_vendor->set_cr0(v, s->cr0);

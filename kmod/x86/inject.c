@@ -47,6 +47,12 @@ static void inject_one(struct mkvm_vcpu *v)
 		inject_nmi(v);
 	} else if (v->irq.valid && mkvm_vendor->irq_allowed(v)) {
 		inject_event(v, &v->irq, MKVM_INJECTED_IRQ);
+	} else if (mkvm_apic_has_irq(v) && mkvm_vendor->irq_allowed(v)) {
+		v->irq = (struct mkvm_event){
+			.valid = true, .vector = mkvm_apic_take_irq(v),
+			.type = MKVM_INTR_TYPE_EXTERNAL >> 8,
+		};
+		inject_event(v, &v->irq, MKVM_INJECTED_IRQ);
 	}
 }
 
@@ -56,12 +62,11 @@ static void inject_one(struct mkvm_vcpu *v)
  */
 void mkvm_inject(struct mkvm_vcpu *v)
 {
-	bool irq_window = READ_ONCE(v->run->request_interrupt_window);	/* once: it may change */
+	bool irq_window = mkvm_window_requested(v);	/* once: it may change */
 
 	v->injected = MKVM_INJECTED_NOTHING;
-	if (v->exception.valid || v->irq.valid || v->nmi_injected || v->nmi_pending)
-		inject_one(v);
-	irq_window |= v->irq.valid && v->injected != MKVM_INJECTED_IRQ;
+	inject_one(v);
+	irq_window |= (v->irq.valid && v->injected != MKVM_INJECTED_IRQ) || mkvm_apic_has_irq(v);
 	v->windows = irq_window || v->nmi_pending;
 	mkvm_vendor->set_windows(v, irq_window, v->nmi_pending);
 }

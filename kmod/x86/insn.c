@@ -37,15 +37,16 @@ bool mkvm_write_cr8(struct mkvm_vcpu *v, u64 value, int *next)
 	*next = MKVM_RESUME;
 	if (value > 15)
 		return true;
-	if (value < v->cr8)
+	if (value < mkvm_get_cr8(v) && !v->apic)
 		*next = mkvm_exit_to_user(v, KVM_EXIT_SET_TPR);
-	v->cr8 = value;
+	mkvm_set_cr8(v, value);
 	return false;
 }
 
 int mkvm_irq_window(struct mkvm_vcpu *v)
 {
-	if (!READ_ONCE(v->run->request_interrupt_window) || v->irq.valid)
+	if (!mkvm_window_requested(v) || v->irq.valid ||
+	    (v->apic && (v->extint >= 0 || !mkvm_apic_takes_extint(v))))
 		return MKVM_RESUME;
 	return mkvm_exit_to_user(v, KVM_EXIT_IRQ_WINDOW_OPEN);
 }

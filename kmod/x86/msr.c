@@ -74,7 +74,10 @@ static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_
 		set_tsc_adjust(v, value, by);
 		return 0;
 	case MSR_IA32_APICBASE:
-		v->apic_base = value;
+		if (by == MKVM_MSR_BY_GUEST && v->apic &&
+		    !mkvm_lapic_may_change(MKVM_APIC_MODE(v->apic_base), MKVM_APIC_MODE(value)))
+			return 1;
+		mkvm_apic_set_base(v, value);
 		return 0;
 	case MSR_EFER:
 		return set_efer(v, value, by);
@@ -93,6 +96,11 @@ static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_
 
 /* ---- the two entries ---- */
 
+static bool is_apic_msr(u32 index)
+{
+	return index - MKVM_X2APIC_MSR < 0x100 || index == MSR_IA32_TSC_DEADLINE;
+}
+
 static const struct mkvm_msr_rule *find_rule(struct mkvm_vcpu *v, u32 index, u8 right,
 					     enum mkvm_msr_by by)
 {
@@ -108,6 +116,8 @@ int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by
 {
 	const struct mkvm_msr_rule *rule = find_rule(v, index, MKVM_MSR_GUEST_READ, by);
 
+	if (is_apic_msr(index) && (rule || index != MSR_IA32_TSC_DEADLINE))
+		return mkvm_apic_rdmsr(v, index, value);
 	if (!rule)
 		return 1;
 	switch (rule->home) {
@@ -131,6 +141,8 @@ int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
 {
 	const struct mkvm_msr_rule *rule = find_rule(v, index, MKVM_MSR_GUEST_WRITE, by);
 
+	if (is_apic_msr(index) && (rule || index != MSR_IA32_TSC_DEADLINE))
+		return mkvm_apic_wrmsr(v, index, value);
 	if (!rule || !mkvm_msr_valid(rule, index, value, &v->guest_cpu))
 		return 1;
 	switch (rule->home) {

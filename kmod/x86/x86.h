@@ -5,6 +5,7 @@
 
 #include "mkvm.h"
 #include "vendor.h"
+#include "irq/irq.h"
 
 /* ---- registers: loaded ---- */
 
@@ -54,12 +55,19 @@ int mkvm_set_vcpu_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e);
 
 /* ---- inject.c: loaded ---- */
 
+/* With all controllers in the kernel KVM asks for no window either. */
+static inline bool mkvm_window_requested(const struct mkvm_vcpu *v)
+{
+	return READ_ONCE(v->run->request_interrupt_window) &&
+	       v->vm->irqchip != MKVM_IRQCHIP_KERNEL;
+}
+
 /* Something to inject or to wait for, or a window that nobody waits for any more. */
 static inline bool mkvm_has_events(const struct mkvm_vcpu *v)
 {
 	return v->exception.valid | v->irq.valid | v->nmi_injected |
 	       (v->nmi_pending != 0) | v->windows |
-	       (READ_ONCE(v->run->request_interrupt_window) != 0);
+	       mkvm_window_requested(v) | mkvm_apic_look(v);
 }
 
 /* Before each VM entry if mkvm_has_events(), after each VM exit if v->injected. */

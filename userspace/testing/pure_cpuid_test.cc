@@ -63,7 +63,7 @@ mkvm_cpuid_policy everything() {
   policy.cr4 = 0x00f72fff;
   policy.efer = 0xd01;
   policy.maxphyaddr = 39;
-  policy.irqchip = policy.rdtscp = policy.invpcid = policy.xsaves = true;
+  policy.rdtscp = policy.invpcid = policy.xsaves = true;
   return policy;
 }
 
@@ -118,12 +118,13 @@ TEST_P(Hidden, FromTheGuestThoughTheCpuHasIt) {
 INSTANTIATE_TEST_SUITE_P(
     Cpuid, Hidden,
     ::testing::Values(Bit{"Monitor", 1, kEcx, 3}, Bit{"Vmx", 1, kEcx, 5}, Bit{"Smx", 1, kEcx, 6},
-                      Bit{"Pdcm", 1, kEcx, 15}, Bit{"Osxsave", 1, kEcx, 27},
-                      Bit{"DebugStore", 1, kEdx, 21}, Bit{"Acpi", 1, kEdx, 22},
-                      Bit{"HyperThreading", 1, kEdx, 28}, Bit{"ThermalMonitor", 1, kEdx, 29},
-                      Bit{"Sgx", 7, kEbx, 2}, Bit{"Hle", 7, kEbx, 4}, Bit{"Rtm", 7, kEbx, 11},
-                      Bit{"Mpx", 7, kEbx, 14}, Bit{"ProcessorTrace", 7, kEbx, 25},
-                      Bit{"Pku", 7, kEcx, 3}, Bit{"Ospke", 7, kEcx, 4}, Bit{"Waitpkg", 7, kEcx, 5},
+                      Bit{"Pdcm", 1, kEcx, 15}, Bit{"TscDeadline", 1, kEcx, 24},
+                      Bit{"Osxsave", 1, kEcx, 27}, Bit{"DebugStore", 1, kEdx, 21},
+                      Bit{"Acpi", 1, kEdx, 22}, Bit{"HyperThreading", 1, kEdx, 28},
+                      Bit{"ThermalMonitor", 1, kEdx, 29}, Bit{"Sgx", 7, kEbx, 2},
+                      Bit{"Hle", 7, kEbx, 4}, Bit{"Rtm", 7, kEbx, 11}, Bit{"Mpx", 7, kEbx, 14},
+                      Bit{"ProcessorTrace", 7, kEbx, 25}, Bit{"Pku", 7, kEcx, 3},
+                      Bit{"Ospke", 7, kEcx, 4}, Bit{"Waitpkg", 7, kEcx, 5},
                       Bit{"ShadowStack", 7, kEcx, 7}, Bit{"La57", 7, kEcx, 16},
                       Bit{"Ibt", 7, kEdx, 20}, Bit{"AmxTile", 7, kEdx, 24},
                       Bit{"SpecCtrl", 7, kEdx, 26}, Bit{"ArchCapabilities", 7, kEdx, 29},
@@ -140,9 +141,9 @@ TEST_P(Shown, ToTheGuest) {
 INSTANTIATE_TEST_SUITE_P(
     Cpuid, Shown,
     ::testing::Values(Bit{"Hypervisor", 1, kEcx, 31}, Bit{"Pcid", 1, kEcx, 17},
-                      Bit{"X2apic", 1, kEcx, 21}, Bit{"TscDeadline", 1, kEcx, 24},
-                      Bit{"Xsave", 1, kEcx, 26}, Bit{"Avx", 1, kEcx, 28}, Bit{"Pae", 1, kEdx, 6},
-                      Bit{"Apic", 1, kEdx, 9}, Bit{"Mtrr", 1, kEdx, 12}, Bit{"Sse2", 1, kEdx, 26},
+                      Bit{"X2apic", 1, kEcx, 21}, Bit{"Xsave", 1, kEcx, 26},
+                      Bit{"Avx", 1, kEcx, 28}, Bit{"Pae", 1, kEdx, 6}, Bit{"Apic", 1, kEdx, 9},
+                      Bit{"Mtrr", 1, kEdx, 12}, Bit{"Sse2", 1, kEdx, 26},
                       Bit{"Fsgsbase", 7, kEbx, 0}, Bit{"TscAdjust", 7, kEbx, 1},
                       Bit{"Smep", 7, kEbx, 7}, Bit{"Invpcid", 7, kEbx, 10},
                       Bit{"Avx512f", 7, kEbx, 16}, Bit{"Smap", 7, kEbx, 20},
@@ -221,22 +222,18 @@ TEST(CpuidSupported, AmdsVectorFeaturesFollowTheComponents) {
   EXPECT_EQ(leaf(supported(policy, amd_cpu()), 0x80000001).ecx, 0x2001f3u);
 }
 
-TEST(CpuidSupported, NothingThatTheCpuLacksButTheHypervisorBit) {
+TEST(CpuidSupported, NothingThatTheCpuLacksButTheHypervisorBitAndX2apic) {
   FakeCpu cpu;
   cpu.leaves[{1, 0}] = {0, 0, 0, 0};
   cpu.leaves[{7, 0}] = {0, 0, 0, 0};
-  mkvm_cpuid_policy policy = everything();
-  policy.irqchip = false;
-  const Entries entries = supported(policy, cpu);
-  EXPECT_EQ(leaf(entries, 1).ecx, 1u << 31);
+  const Entries entries = supported(everything(), cpu);
+  EXPECT_EQ(leaf(entries, 1).ecx, 1u << 31 | 1u << 21);
   EXPECT_EQ(leaf(entries, 1).edx, 0u);
   EXPECT_EQ(leaf(entries, 7).ebx, 0u);
 }
 
-TEST(CpuidSupported, InterruptControllerFeaturesNeedOne) {
-  mkvm_cpuid_policy policy = everything();
-  policy.irqchip = false;
-  EXPECT_EQ(leaf(supported(policy), 1).ecx & (1u << 21 | 1u << 24), 0u);
+TEST(CpuidSupported, OfTheLocalApicOnlyX2apicIsSaid) {
+  EXPECT_EQ(leaf(supported(everything()), 1).ecx & (1u << 21 | 1u << 24), 1u << 21);
 }
 
 TEST(CpuidSupported, InstructionsThatNeedAControl) {
@@ -507,7 +504,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(CpuidDerive, UserspaceCannotClaimMoreThanThePolicy) {
   mkvm_cpuid_policy policy = everything();
-  policy.irqchip = policy.rdtscp = policy.xsaves = false;
+  policy.rdtscp = policy.xsaves = false;
   policy.xcr0 = 0x3;
   policy.efer = 0x501;
   Entries entries = supported(everything());
@@ -517,7 +514,7 @@ TEST(CpuidDerive, UserspaceCannotClaimMoreThanThePolicy) {
   EXPECT_EQ(cpu.xcr0_allowed, 0x3u);
   EXPECT_EQ(cpu.efer_allowed, 0x501u);
   EXPECT_EQ(cpu.maxphyaddr, 39);
-  EXPECT_FALSE(cpu.tsc_aux || cpu.tsc_deadline || cpu.x2apic || cpu.xsaves);
+  EXPECT_FALSE(cpu.tsc_aux || cpu.xsaves);
 }
 
 TEST(CpuidDerive, TheVendorIsTheGuestsOwn) {

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Local APICs: the lock, the timer and the wire around pure/lapic.c, and how a
+ * vCPU waits for what they bring. Any CPU delivers to any APIC; a vCPU accesses
+ * only its own, in its inner loop with interrupts off where it can.
+ */
+#include <linux/gfp.h>
+#include <linux/hrtimer.h>
+#include <linux/rcuwait.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <asm/msr-index.h>
+#include <asm/tsc.h>
+
+#include "host/compat.h"
+#include "irq/irq.h"
+#include "x86/x86.h"
+
+struct mkvm_apic {
+	raw_spinlock_t lock;		/* guards [p]; taken with interrupts off */
+	struct mkvm_lapic state;	/* [p]; others read it for destinations, without */
+	struct hrtimer timer;		/* [p] starts and stops it */
+	struct mkvm_vcpu *v;		/* [I] */
+	struct rcuwait wait;		/* the vCPU's thread, while it waits */
+	bool look;			/* [a] there may be an interrupt to inject */
+	u8 sipi_vector;			/* [a] with MKVM_REQ_SIPI */
+};
+
+/* ---- waking ---- */
+
+/* rcuwait_wake_up is a full barrier: pairs with the one of mkvm_guest_mode_enter. */
+void mkvm_kick(struct mkvm_vcpu *v)
+{
+	int cpu;
+
+	rcuwait_wake_up(&v->apic->wait);
+	cpu = READ_ONCE(v->cpu);
+	if (READ_ONCE(v->mode) == MKVM_IN_GUEST && cpu >= 0)
+		mkvm_host_reschedule(cpu);
+}
+
+/* VM entry looks at the flag after it has said that it is in the guest: inject.c. */
+static void look_and_kick(struct mkvm_vcpu *v)
+{
+	WRITE_ONCE(v->apic->look, true);
+	mkvm_kick(v);
+}
+
+static void request(struct mkvm_vcpu *v, enum mkvm_request request)
+{
+	set_bit(request, &v->requests);
+	mkvm_kick(v);
+}
+
+/* ---- the timer ---- */
+
+/* Lock held: the last word of the timer is the state's. */
+static void program_timer(struct mkvm_apic *a)
+{
+	if (a->state.expires)
+		hrtimer_start(&a->timer, ns_to_ktime(a->state.expires), HRTIMER_MODE_ABS_HARD);
+	else
+		hrtimer_try_to_cancel(&a->timer);
+}
+
+/* Runs late or twice at worst: the state knows whether its moment has come. */
+static enum hrtimer_restart timer_fired(struct hrtimer *timer)
+{
+	struct mkvm_apic *a = container_of(timer, struct mkvm_apic, timer);
+	u32 effects;
+
+	raw_spin_lock(&a->lock);
+	effects = mkvm_lapic_expire(&a->state, ktime_get_ns());
+	if (effects & MKVM_APIC_DO_TIMER && a->state.expires)
+		program_timer(a);
+	raw_spin_unlock(&a->lock);
+	if (effects & MKVM_APIC_DO_LOOK)
+		look_and_kick(a->v);
+	return HRTIMER_NORESTART;
+}
+
+/* When the guest's TSC will be there; rounded up, never 0. */
+static u64 deadline_to_ns(const struct mkvm_vcpu *v, u64 deadline)
+{
+	u64 now = rdtsc() + v->tsc_offset;
+	u64 ticks = deadline > now ? deadline - now : 0;
+
+	ticks = min_t(u64, ticks, U64_MAX >> 8);
+	return ktime_get_ns() + mul_u64_u64_div_u64(ticks, NSEC_PER_MSEC, tsc_khz) + !!ticks;
+}
+
+/* ---- messages ---- */
+
+static u32 accept(struct mkvm_vcpu *v, u8 vector, bool level)
+{
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+	u32 effects;
+
+	raw_spin_lock_irqsave(&a->lock, flags);
+	effects = mkvm_lapic_accept(&a->state, vector, level);
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	if (effects & MKVM_APIC_DO_LOOK)
+		look_and_kick(v);
+	return effects;
+}
+
+/* An INIT makes a start-up IPI of before void. */
+static int deliver(struct mkvm_vcpu *v, const struct mkvm_apic_message *m)
+{
+	switch (m->mode) {
+	case MKVM_APIC_LOWEST:
+		v->apic->state.turns++;
+		fallthrough;
+	case MKVM_APIC_FIXED:
+		return !!accept(v, m->vector, m->level);
+	case MKVM_APIC_NMI:
+		request(v, MKVM_REQ_NMI);
+		return 1;
+	case MKVM_APIC_INIT:
+		if (m->level && !m->assert)
+			return 0;
+		clear_bit(MKVM_REQ_SIPI, &v->requests);
+		request(v, MKVM_REQ_INIT);
+		return 1;
+	case MKVM_APIC_SIPI:
+		WRITE_ONCE(v->apic->sipi_vector, m->vector);
+		smp_wmb();	/* pairs with mkvm_apic_events: the vector before the bit */
+		request(v, MKVM_REQ_SIPI);
+		return 1;
+	default:
+		return 0;	/* no SMM; ExtINT comes by LINT0 */
+	}
+}
+
+int mkvm_apic_send(struct mkvm_vm *vm, struct mkvm_vcpu *from, const struct mkvm_apic_message *m)
+{
+	/* Pairs with publish() in vcpu.c: who is counted is complete. */
+	u32 i, nr = smp_load_acquire(&vm->nr_vcpus);
+	struct mkvm_vcpu *v, *lowest = NULL;
+	int taken = -1;
+
+	for (i = 0; i < nr; i++) {
+		v = vm->vcpus[i];
+		if (!v->apic || !mkvm_lapic_matches(&v->apic->state, m, from, v == from))
+			continue;
+		if (m->mode != MKVM_APIC_LOWEST)
+			taken = max(taken, 0) + deliver(v, m);
+		else if (!lowest || mkvm_lapic_before(&v->apic->state, &lowest->apic->state))
+			lowest = v;
+	}
+	return lowest ? deliver(lowest, m) : taken;
+}
+
+void mkvm_apic_extint(struct mkvm_vm *vm)
+{
+	u32 i, nr = smp_load_acquire(&vm->nr_vcpus);	/* as above */
+
+	for (i = 0; i < nr; i++)
+		if (vm->vcpus[i]->apic && mkvm_lapic_takes_extint(&vm->vcpus[i]->apic->state))
+			look_and_kick(vm->vcpus[i]);
+}
+
+/* ---- what a vCPU does to its own APIC ---- */
+
+/* Without the lock: what an access leaves to do outside of the APIC. */
+static void finish(struct mkvm_vcpu *v, u32 effects, const struct mkvm_apic_message *ipi)
+{
+	if (effects & MKVM_APIC_DO_IPI)
+		mkvm_apic_send(v->vm, v, ipi);
+	if (effects & MKVM_APIC_DO_LOOK)
+		WRITE_ONCE(v->apic->look, true);
+	if (effects & MKVM_APIC_DO_EOI && mkvm_ioapic_eoi(v->vm, (u8)effects)) {
+		v->eoi_vector = (u8)effects;
+		set_bit(MKVM_REQ_IOAPIC_EOI, &v->requests);
+	}
+}
+
+enum access { READ_PAGE, WRITE_PAGE, READ_MSR, WRITE_MSR };
+
+static u32 access_reg(struct mkvm_vcpu *v, enum access how, u32 reg, u64 *value)
+{
+	struct mkvm_apic_message ipi;
+	struct mkvm_apic *a = v->apic;
+	u64 now = ktime_get_ns();
+	unsigned long flags;
+	u32 effects = 0;
+
+	raw_spin_lock_irqsave(&a->lock, flags);
+	switch (how) {
+	case READ_PAGE:
+		*value = mkvm_lapic_read(&a->state, reg, now);
+		break;
+	case WRITE_PAGE:
+		effects = mkvm_lapic_write(&a->state, reg, (u32)*value, now);
+		break;
+	case READ_MSR:
+		effects = mkvm_lapic_rdmsr(&a->state, reg, value, now);
+		break;
+	case WRITE_MSR:
+		effects = mkvm_lapic_wrmsr(&a->state, reg, *value, now);
+	}
+	if (effects & MKVM_APIC_DO_TIMER)
+		program_timer(a);
+	if (effects & MKVM_APIC_DO_IPI)
+		mkvm_lapic_icr(&a->state, &ipi);
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	finish(v, effects, &ipi);
+	return effects;
+}
+
+bool mkvm_apic_rdmsr(struct mkvm_vcpu *v, u32 index, u64 *value)
+{
+	if (index == MSR_IA32_TSC_DEADLINE) {
+		*value = v->apic ? READ_ONCE(v->apic->state.deadline) : 0;
+		return false;
+	}
+	return !v->apic ||
+	       access_reg(v, READ_MSR, index - MKVM_X2APIC_MSR, value) & MKVM_APIC_DO_GP;
+}
+
+static void set_deadline(struct mkvm_vcpu *v, u64 value)
+{
+	u64 expires = deadline_to_ns(v, value);
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&a->lock, flags);
+	if (mkvm_lapic_set_deadline(&a->state, value, expires) & MKVM_APIC_DO_TIMER)
+		program_timer(a);
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+}
+
+bool mkvm_apic_wrmsr(struct mkvm_vcpu *v, u32 index, u64 value)
+{
+	if (index == MSR_IA32_TSC_DEADLINE) {
+		if (v->apic)
+			set_deadline(v, value);
+		return false;
+	}
+	return !v->apic ||
+	       access_reg(v, WRITE_MSR, index - MKVM_X2APIC_MSR, &value) & MKVM_APIC_DO_GP;
+}
+
+void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base)
+{
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+
+	v->apic_base = base;
+	if (!a || a->state.mode == MKVM_APIC_MODE(base))
+		return;
+	raw_spin_lock_irqsave(&a->lock, flags);
+	mkvm_lapic_set_mode(&a->state, MKVM_APIC_MODE(base));
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	WRITE_ONCE(a->look, true);
+}
+
+u64 mkvm_get_cr8(struct mkvm_vcpu *v)
+{
+	return v->apic ? v->apic->state.page->reg[MKVM_APIC_TPR].value >> 4 : v->cr8;
+}
+
+void mkvm_set_cr8(struct mkvm_vcpu *v, u64 value)
+{
+	u64 tpr = value << 4;
+
+	v->cr8 = value;
+	if (v->apic)
+		access_reg(v, WRITE_PAGE, MKVM_APIC_TPR, &tpr);
+}
+
+/* Aligned 32-bit accesses are the only ones that the SDM defines; KVM reads smaller ones, too. */
+int mkvm_apic_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
+{
+	u64 base = v->apic_base & PAGE_MASK, value = 0;
+	u32 reg = offset_in_page(gpa) >> 4, byte = gpa & 15;
+
+	if (!v->apic || (gpa & PAGE_MASK) != base)
+		return -EOPNOTSUPP;
+	if (v->apic->state.mode != MKVM_APIC_MODE_X) {
+		if (!write)
+			memset(data, 0xff, len);	/* KVM's quirk LAPIC_MMIO_HOLE */
+		return 0;
+	}
+	if (!write)
+		memset(data, 0, len);
+	if (byte + len > 4 || reg >= MKVM_APIC_NR_REGS || (write && len != 4))
+		return 0;
+	reg = array_index_nospec(reg, MKVM_APIC_NR_REGS);
+	if (write)
+		memcpy(&value, data, len);
+	access_reg(v, write ? WRITE_PAGE : READ_PAGE, reg, &value);
+	if (!write)
+		memcpy(data, (u8 *)&value + byte, len);
+	return 0;
+}
+
+int mkvm_get_lapic(struct mkvm_vcpu *v, void *page)
+{
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+
+	BUILD_BUG_ON(sizeof(struct mkvm_apic_page) != sizeof(struct kvm_lapic_state));
+	if (!a)
+		return -EINVAL;
+	raw_spin_lock_irqsave(&a->lock, flags);
+	mkvm_lapic_get(&a->state, page, ktime_get_ns());
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	return 0;
+}
+
+int mkvm_set_lapic(struct mkvm_vcpu *v, void *page)
+{
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+
+	if (!a)
+		return -EINVAL;
+	raw_spin_lock_irqsave(&a->lock, flags);
+	mkvm_lapic_set(&a->state, page, ktime_get_ns());
+	program_timer(a);
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	WRITE_ONCE(a->look, true);
+	return 0;
+}
+
+/* ---- interrupts for the guest ---- */
+
+bool mkvm_apic_takes_extint(struct mkvm_vcpu *v)
+{
+	return mkvm_lapic_takes_extint(&v->apic->state);
+}
+
+static bool has_extint(struct mkvm_vcpu *v)
+{
+	if (!mkvm_apic_takes_extint(v))
+		return false;
+	return v->vm->irqchip == MKVM_IRQCHIP_SPLIT ? v->extint >= 0 : mkvm_pic_pending(v->vm);
+}
+
+int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector)
+{
+	if (v->extint >= 0)
+		return -EEXIST;
+	v->extint = vector;
+	WRITE_ONCE(v->apic->look, true);
+	return 0;
+}
+
+bool mkvm_apic_look(const struct mkvm_vcpu *v)
+{
+	return v->apic && READ_ONCE(v->apic->look);
+}
+
+/*
+ * Who makes an interrupt pending sets the flag after that: a flag that is cleared
+ * before the look loses none.
+ */
+bool mkvm_apic_has_irq(struct mkvm_vcpu *v)
+{
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+	bool found;
+
+	if (!a || !READ_ONCE(a->look))
+		return false;
+	smp_store_mb(a->look, false);	/* pairs with the one of mkvm_kick */
+	raw_spin_lock_irqsave(&a->lock, flags);
+	found = mkvm_lapic_pending(&a->state) >= 0;
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	if (!found && !has_extint(v))
+		return false;
+	WRITE_ONCE(a->look, true);
+	return true;
+}
+
+u8 mkvm_apic_take_irq(struct mkvm_vcpu *v)
+{
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+	int vector;
+
+	if (has_extint(v)) {
+		if (v->vm->irqchip != MKVM_IRQCHIP_SPLIT)
+			return mkvm_pic_intack(v->vm);
+		vector = v->extint;
+		v->extint = -1;
+		return vector;
+	}
+	raw_spin_lock_irqsave(&a->lock, flags);
+	vector = mkvm_lapic_pending(&a->state);
+	if (vector >= 0)
+		mkvm_lapic_take(&a->state, vector);
+	else	/* it was the 8259's, and is gone: its spurious vector is not ours to know */
+		vector = a->state.page->reg[MKVM_APIC_SVR].value & 0xff;
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	return vector;
+}
+
+/* ---- waiting ---- */
+
+int mkvm_halt(struct mkvm_vcpu *v)
+{
+	if (!v->apic)
+		return mkvm_exit_to_user(v, KVM_EXIT_HLT);
+	v->mp_state = KVM_MP_STATE_HALTED;
+	return MKVM_BREAK;
+}
+
+#define EVENTS	(BIT(MKVM_REQ_INIT) | BIT(MKVM_REQ_SIPI))
+
+/* irqs, nmis: would the guest take them? While it waits that does not change. */
+static bool has_cause(struct mkvm_vcpu *v, bool irqs, bool nmis)
+{
+	if (READ_ONCE(v->requests) & EVENTS)
+		return true;
+	if (v->mp_state != KVM_MP_STATE_HALTED)
+		return false;
+	return v->exception.valid || v->irq.valid || v->nmi_injected ||
+	       (nmis && (v->nmi_pending || test_bit(MKVM_REQ_NMI, &v->requests))) ||
+	       (irqs && mkvm_apic_has_irq(v));
+}
+
+int mkvm_apic_wait(struct mkvm_vcpu *v)
+{
+	bool irqs, nmis;
+
+	mkvm_vcpu_load(v);
+	irqs = mkvm_vendor->irq_allowed(v);
+	nmis = mkvm_vendor->nmi_allowed(v);
+	mkvm_vcpu_put(v);
+	if (!rcuwait_wait_event(&v->apic->wait, has_cause(v, irqs, nmis), TASK_INTERRUPTIBLE) &&
+	    v->mp_state == KVM_MP_STATE_HALTED)
+		v->mp_state = KVM_MP_STATE_RUNNABLE;
+	return MKVM_RESUME;
+}
+
+/* SDM vol. 3, section "Typical AP Initialization Sequence": CS:IP is VV00:0000. */
+static void start_at(struct mkvm_vcpu *v, u8 vector)
+{
+	struct kvm_segment cs;
+
+	mkvm_vcpu_load(v);
+	mkvm_vendor->get_segment(v, MKVM_SEG_CS, &cs);
+	cs.selector = vector << 8;
+	cs.base = vector << 12;
+	mkvm_vendor->set_segment(v, MKVM_SEG_CS, &cs);
+	mkvm_write_rip(v, 0);
+	mkvm_vcpu_put(v);
+	v->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
+void mkvm_apic_events(struct mkvm_vcpu *v)
+{
+	if (likely(!(READ_ONCE(v->requests) & EVENTS)))
+		return;
+	if (test_and_clear_bit(MKVM_REQ_INIT, &v->requests)) {
+		mkvm_vcpu_reset(v);
+		v->mp_state = v->apic_base & MKVM_APIC_BASE_BSP ? KVM_MP_STATE_RUNNABLE :
+								  KVM_MP_STATE_INIT_RECEIVED;
+	}
+	if (test_and_clear_bit(MKVM_REQ_SIPI, &v->requests) &&
+	    v->mp_state == KVM_MP_STATE_INIT_RECEIVED) {
+		smp_rmb();	/* pairs with deliver() */
+		start_at(v, READ_ONCE(v->apic->sipi_vector));
+	}
+}
+
+/* ---- life ---- */
+
+void mkvm_apic_reset(struct mkvm_vcpu *v, bool init)
+{
+	bool bsp = v->id == v->vm->boot_cpu_id, split = v->vm->irqchip == MKVM_IRQCHIP_SPLIT;
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&a->lock, flags);
+	mkvm_lapic_reset(&a->state, init, bsp, split);
+	program_timer(a);
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	v->extint = -1;
+}
+
+void mkvm_apic_derive(struct mkvm_vcpu *v)
+{
+	if (v->apic)
+		v->apic->state.has_deadline = v->guest_cpu.tsc_deadline;
+}
+
+/* A page of its own: VT-x is told its address. */
+int mkvm_apic_create(struct mkvm_vcpu *v)
+{
+	struct mkvm_apic *a;
+
+	if (v->vm->irqchip == MKVM_IRQCHIP_NONE)
+		return 0;
+	a = kzalloc(sizeof(*a), GFP_KERNEL_ACCOUNT);
+	if (!a)
+		return -ENOMEM;
+	a->state.page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!a->state.page) {
+		kfree(a);
+		return -ENOMEM;
+	}
+	raw_spin_lock_init(&a->lock);
+	rcuwait_init(&a->wait);
+	mkvm_host_timer_init(&a->timer, timer_fired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
+	a->v = v;
+	a->state.id = v->id;
+	a->state.mode = MKVM_APIC_MODE_X;
+	v->apic = a;
+	mkvm_apic_reset(v, false);
+	return 0;
+}
+
+/* Nobody delivers any more: all fds of the VM are gone. */
+void mkvm_apic_free(struct mkvm_vcpu *v)
+{
+	if (!v->apic)
+		return;
+	hrtimer_cancel(&v->apic->timer);
+	free_page((unsigned long)v->apic->state.page);
+	kfree(v->apic);
+	v->apic = NULL;
+}
+
+/* Until there are chips. */
+bool __weak mkvm_pic_pending(struct mkvm_vm *vm)
+{
+	return false;
+}
+
+u8 __weak mkvm_pic_intack(struct mkvm_vm *vm)
+{
+	return 0;
+}
+
+bool __weak mkvm_ioapic_eoi(struct mkvm_vm *vm, u8 vector)
+{
+	return vm->irqchip == MKVM_IRQCHIP_SPLIT;
+}

@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Local APICs in the kernel: with the split irqchip, so that nothing but them is
+ * there. Guests in long mode report by OUT; RBX holds an argument.
+ */
+#include "kselftest_harness.h"
+#include "guest.h"
+#include "thread.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define APIC		0xfee00000
+#define X2APIC(offset)	(0x800 + (offset) / 16)
+#define ID		0x20
+#define TPR		0x80
+#define EOI		0xb0
+#define SVR		0xf0
+#define ISR		0x100
+#define IRR		0x200
+#define ICR		0x300
+#define ICR2		0x310
+#define LVTT		0x320
+#define LVT0		0x350
+#define TMICT		0x380
+#define TMCCT		0x390
+#define TDCR		0x3e0
+#define MSR_TSC_DEADLINE 0x6e0
+#define BASE_XAPIC	(APIC | 0x800)
+#define BASE_X2APIC	(APIC | 0xc00)
+#define BASE_BSP	0x100
+
+#define IRQ		0x30
+
+/* Helpers for guest code: the xAPIC is at RBP; EDX is free in x2APIC ones. */
+#define AT_APIC		"mov $0xfee00000, %ebp;"
+#define ENABLE		AT_APIC "movl $0x1ff, 0xf0(%rbp);"
+#define WRMSR(msr, value) "mov $" #msr ", %ecx; mov $" #value ", %eax; xor %edx, %edx; wrmsr;"
+#define REPORT		"out %al, $0x10;"
+#define ACK		"movl $0, 0xb0(%rbp);"
+#define DONE		"cli;" REPORT
+#define SELF_IPI(vector) "movl $0x44000 + " #vector ", 0x300(%rbp);"
+
+GUEST(idle, 64, "hlt; cli;" REPORT);
+
+static void irqchip_split(struct vm *vm)
+{
+	struct kvm_enable_cap enable = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
+
+	if (kvm(vm->fd, KVM_ENABLE_CAP, &enable))
+		die("KVM_CAP_SPLIT_IRQCHIP");
+}
+
+/* Like guest_start(), with nr vCPUs of which those above 0 were not started. */
+static void start(struct guest *g, struct vcpu *others, int nr, const u8 *code, size_t len)
+{
+	vm_create(&g->vm, GUEST_RAM);
+	guest_tables(&g->vm);
+	irqchip_split(&g->vm);
+	vcpu_create(&g->cpu, &g->vm, 0);
+	for (int i = 1; i < nr; i++)
+		vcpu_create(&others[i - 1], &g->vm, i);
+	set_long_mode(&g->cpu);
+	guest_code(g, code, len);
+}
+#define START1(g, name) start(g, NULL, 1, name, name##_end - name)
+
+/* A handler that ends its interrupt, so that HLT may come after it as well as before. */
+#define HANDLER		0x22000
+#define ACKED		0x21000		/* how many were */
+GUEST(acks, 64, "incl 0x21000; push %rbp;" AT_APIC ACK "pop %rbp; iretq");
+
+static void use_acking_handler(struct guest *g)
+{
+	u8 *gate = g->vm.ram + GUEST_IDT + 16 * IRQ;
+
+	memcpy(g->vm.ram + HANDLER, acks, acks_end - acks);
+	*(u16 *)gate = (u16)HANDLER;
+	*(u16 *)(gate + 6) = HANDLER >> 16;
+}
+
+static struct kvm_lapic_state get_lapic(struct vcpu *v)
+{
+	struct kvm_lapic_state s = { 0 };
+
+	if (kvm(v->fd, KVM_GET_LAPIC, &s))
+		die("KVM_GET_LAPIC");
+	return s;
+}
+
+static u32 *reg(struct kvm_lapic_state *s, u32 offset)
+{
+	return (u32 *)(s->regs + offset);
+}
+
+static u32 mp_state(struct vcpu *v)
+{
+	struct kvm_mp_state mp = { 0 };
+
+	if (kvm(v->fd, KVM_GET_MP_STATE, &mp))
+		die("KVM_GET_MP_STATE");
+	return mp.mp_state;
+}
+
+/* ---- without an irqchip; class 27 of the bug classes ---- */
+
+TEST(nothing_without_an_irqchip)
+{
+	struct kvm_lapic_state s = { 0 };
+	struct kvm_mp_state mp = { KVM_MP_STATE_HALTED };
+	struct guest g;
+	u64 value;
+
+	guest_long(&g, idle);
+	EXPECT_EQ(-EINVAL, kvm(g.cpu.fd, KVM_GET_LAPIC, &s));
+	EXPECT_EQ(-EINVAL, kvm(g.cpu.fd, KVM_SET_LAPIC, &s));
+	EXPECT_EQ(-EINVAL, kvm(g.cpu.fd, KVM_SET_MP_STATE, &mp));
+	EXPECT_EQ(1, set_msr(&g.cpu, MSR_TSC_DEADLINE, 1));
+	EXPECT_EQ(0, get_msr(&g.cpu, X2APIC(ID), &value));
+	EXPECT_EQ(0, set_msr(&g.cpu, X2APIC(EOI), 0));
+	EXPECT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
+}
+
+
+TEST(irqchip_is_chosen_before_vcpus)
+{
+	struct kvm_enable_cap enable = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 4097 } };
+	struct vm vm;
+	struct vcpu cpu;
+
+	vm_create_bare(&vm);
+	EXPECT_EQ(-EINVAL, kvm(vm.fd, KVM_ENABLE_CAP, &enable));
+	enable.args[0] = 24;
+	enable.flags = 1;
+	EXPECT_EQ(-EINVAL, kvm(vm.fd, KVM_ENABLE_CAP, &enable));
+	enable.flags = 0;
+	enable.cap = KVM_CAP_HLT;
+	EXPECT_EQ(-EINVAL, kvm(vm.fd, KVM_ENABLE_CAP, &enable));
+	irqchip_split(&vm);
+	enable.cap = KVM_CAP_SPLIT_IRQCHIP;
+	EXPECT_EQ(-EEXIST, kvm(vm.fd, KVM_ENABLE_CAP, &enable));
+	EXPECT_EQ(-EEXIST, kvm_val(vm.fd, KVM_CREATE_IRQCHIP, 0));
+	vm_close(&vm);
+	vm_create_bare(&vm);
+	vcpu_create_bare(&cpu, &vm, 0);
+	EXPECT_EQ(-EINVAL, kvm_val(vm.fd, KVM_CREATE_IRQCHIP, 0));
+	EXPECT_EQ(-EEXIST, kvm(vm.fd, KVM_ENABLE_CAP, &enable));
+}
+
+TEST(who_boots)
+{
+	struct vcpu cpu[2];
+	struct vm vm;
+
+	vm_create_bare(&vm);
+	irqchip_split(&vm);
+	ASSERT_EQ(0, kvm_val(vm.fd, KVM_SET_BOOT_CPU_ID, 1));
+	for (int i = 0; i < 2; i++) {
+		vcpu_create(&cpu[i], &vm, i);
+		EXPECT_EQ(BASE_XAPIC | (i ? BASE_BSP : 0), get_sregs(&cpu[i]).apic_base);
+		EXPECT_EQ(i ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED,
+			  mp_state(&cpu[i]));
+	}
+	EXPECT_EQ(-EBUSY, kvm_val(vm.fd, KVM_SET_BOOT_CPU_ID, 0));
+}
+
+/* ---- the timer ---- */
+
+GUEST(one_shot, 64, ENABLE "movl $0x30, 0x320(%rbp); movl $11, 0x3e0(%rbp);"
+      "movl $100000, 0x380(%rbp); sti; hlt;" DONE ACK "mov 0x390(%rbp), %ebx;" DONE);
+
+TEST(timer_one_shot)
+{
+	struct guest g;
+
+	START1(&g, one_shot);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[IRQ]);
+	struct kvm_lapic_state s = get_lapic(&g.cpu);
+	EXPECT_EQ(1u << (IRQ % 32), *reg(&s, ISR + 16 * (IRQ / 32)));
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(0, get_regs(&g.cpu).rbx);
+	s = get_lapic(&g.cpu);
+	EXPECT_EQ(0, *reg(&s, ISR + 16 * (IRQ / 32)));
+	EXPECT_EQ(1, traps(&g)->count);
+}
+
+GUEST(periodic, 64, ENABLE "movl $0x20030, 0x320(%rbp); movl $11, 0x3e0(%rbp);"
+      "movl $300000, 0x380(%rbp); sti; 1: hlt; cmpl $5, 0x21000; jl 1b;" DONE);
+
+TEST(timer_periodic)
+{
+	struct guest g;
+
+	START1(&g, periodic);
+	use_acking_handler(&g);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_LE(5, *(u32 *)(g.vm.ram + ACKED));
+}
+
+GUEST(deadline, 64, ENABLE "movl $0x40030, 0x320(%rbp); rdtsc; add $1000000, %eax; adc $0, %edx;"
+      "mov %eax, %ebx; mov %edx, %esi; mov $0x6e0, %ecx; wrmsr; sti; hlt; cli; rdtsc;"
+      "sub %ebx, %eax; sbb %esi, %edx; mov %edx, %edi; mov $0x6e0, %ecx; rdmsr;" DONE);
+
+TEST(timer_deadline)
+{
+	struct cpuid_table table;
+	struct guest g;
+
+	START1(&g, deadline);
+	supported_cpuid(&table);
+	find_cpuid(&table, 1, 0)->ecx |= 1 << 24;
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_CPUID2, &table));
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[IRQ]);
+	EXPECT_EQ(0, get_regs(&g.cpu).rdi);		/* not before its time */
+	EXPECT_EQ(0, get_regs(&g.cpu).rax);		/* disarmed */
+}
+
+/* Class 26: no divide configuration, count or mode makes the timer divide by 0. */
+GUEST(sweep, 64, ENABLE "xor %ebx, %ebx; 1: mov %ebx, 0x3e0(%rbp);"
+      "mov %ebx, %eax; and $0x60, %eax; shl $12, %eax; or $0x10030, %eax; mov %eax, 0x320(%rbp);"
+      "mov %ebx, %ecx; and $31, %ecx; mov $1, %eax; shl %cl, %eax; mov %eax, 0x380(%rbp);"
+      "mov 0x390(%rbp), %eax; movl $0, 0x380(%rbp); mov 0x390(%rbp), %eax; or %eax, %edi;"
+      "inc %ebx; cmp $0x80, %ebx; jne 1b;" DONE);
+
+TEST(timer_sweep)
+{
+	struct guest g;
+
+	START1(&g, sweep);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(0, get_regs(&g.cpu).rdi);
+	EXPECT_EQ(0, traps(&g)->count);
+}
+
+/* ---- priorities ---- */
+
+GUEST(three, 64, ENABLE SELF_IPI(0x31) SELF_IPI(0x52) SELF_IPI(0x41) "sti; nop; nop;" REPORT
+      ACK "nop;" REPORT ACK "nop;" REPORT ACK "nop;" DONE);
+
+TEST(one_class_after_the_other)
+{
+	static const u8 order[] = { 0x52, 0x41, 0x31 };
+	struct guest g;
+
+	START1(&g, three);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+		EXPECT_EQ(i + 1, traps(&g)->count);
+		EXPECT_EQ(order[i], traps(&g)->vector);
+	}
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(3, traps(&g)->count);
+}
+
+GUEST(tpr, 64, ENABLE "movl $0x40, 0x80(%rbp);" SELF_IPI(0x35) "sti; nop;" REPORT
+      "mov %cr8, %rbx; mov $3, %eax; mov %rax, %cr8; nop;" REPORT "xor %eax, %eax; mov %rax, %cr8;"
+      "nop;" DONE);
+
+TEST(task_priority_is_cr8)
+{
+	struct guest g;
+
+	START1(&g, tpr);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(0, traps(&g)->count);
+	EXPECT_EQ(4, g.cpu.run->cr8);
+	EXPECT_EQ(4, get_sregs(&g.cpu).cr8);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(4, get_regs(&g.cpu).rbx);
+	EXPECT_EQ(0, traps(&g)->count);			/* 3 is its own class still */
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[0x35]);
+}
+
+/* ---- x2APIC ---- */
+
+GUEST(x2apic, 64, WRMSR(0x1b, 0xfee00d00) WRMSR(0x80f, 0x1ff) WRMSR(0x83f, 0x30) "sti; nop; cli;"
+      "mov $0x802, %ecx; rdmsr; mov %eax, %ebx; mov $0x80d, %ecx; rdmsr; mov %eax, %esi;"
+      WRMSR(0x80b, 0) "mov $0xfee00020, %eax; mov (%rax), %edi;" DONE);
+
+TEST(x2apic_mode)
+{
+	struct guest g;
+
+	START1(&g, x2apic);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[0x30]);
+	EXPECT_EQ(0, get_regs(&g.cpu).rbx);
+	EXPECT_EQ(1, get_regs(&g.cpu).rsi);		/* cluster 0, first */
+	EXPECT_EQ(0xffffffff, get_regs(&g.cpu).rdi);	/* the page is not there */
+	EXPECT_EQ(BASE_X2APIC | BASE_BSP, get_sregs(&g.cpu).apic_base);
+}
+
+/* As guest_try(), for which HLT must be an exit: one access, then OUT with the count of faults. */
+GUEST(msr, 64, "1: lea 2f(%rip), %r15; test %ebx, %ebx; jz 3f; wrmsr; 2:" REPORT "jmp 1b;"
+      "3: lea 2b(%rip), %r15; rdmsr;" REPORT "jmp 1b");
+
+static int try_msr(struct guest *g, bool write, u32 index, u64 value)
+{
+	u32 count = traps(g)->count;
+	struct kvm_regs regs = get_regs(&g->cpu);
+
+	regs.rip = GUEST_CODE;
+	regs.rbx = write;
+	regs.rcx = index;
+	regs.rax = (u32)value;
+	regs.rdx = value >> 32;
+	set_regs(&g->cpu, &regs);
+	if (guest_run(&g->cpu) != KVM_EXIT_IO)
+		die("no report");
+	return traps(g)->count == count ? NO_TRAP : traps(g)->vector;
+}
+
+static int try_wrmsr(struct guest *g, u32 index, u64 value)
+{
+	return try_msr(g, true, index, value);
+}
+
+static int try_rdmsr(struct guest *g, u32 index)
+{
+	return try_msr(g, false, index, 0);
+}
+
+/* Class 20 and 26: all 256 MSRs, in and out of x2APIC mode, and ICR to everybody there may be. */
+TEST(x2apic_registers)
+{
+	static const u32 readable[] = {
+		0x02, 0x03, 0x08, 0x0a, 0x0d, 0x0f, 0x10, 0x17, 0x18, 0x1f, 0x20, 0x27, 0x28, 0x30,
+		0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3e,
+	};
+	struct guest g;
+
+	START1(&g, msr);
+	for (u32 i = 0; i < 256; i++) {
+		ASSERT_EQ(GP_VECTOR, try_rdmsr(&g, 0x800 + i)) TH_LOG("%x", i);
+	}
+	ASSERT_EQ(NO_TRAP, try_wrmsr(&g, MSR_APICBASE, BASE_X2APIC | BASE_BSP));
+	for (u32 i = 0; i < sizeof(readable) / sizeof(*readable); i++) {
+		EXPECT_EQ(NO_TRAP, try_rdmsr(&g, 0x800 + readable[i])) TH_LOG("%x", readable[i]);
+	}
+	for (u32 i = 0x40; i < 256; i++) {
+		ASSERT_EQ(GP_VECTOR, try_rdmsr(&g, 0x800 + i)) TH_LOG("%x", i);
+	}
+	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, X2APIC(EOI), 1));
+	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, X2APIC(TPR), 1ull << 32));
+	EXPECT_EQ(GP_VECTOR, try_rdmsr(&g, X2APIC(ICR2)));
+	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, X2APIC(ID), 0));
+	for (u64 id = 0; id < 300; id++) {
+		ASSERT_EQ(NO_TRAP, try_wrmsr(&g, X2APIC(ICR), id << 32 | 0x4030));
+	}
+	for (int bit = 32; bit < 64; bit++) {
+		ASSERT_EQ(NO_TRAP, try_wrmsr(&g, X2APIC(ICR), 1ull << bit | 0x4830));
+	}
+	/* Not back to the xAPIC without a stop in between. */
+	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, MSR_APICBASE, BASE_XAPIC | BASE_BSP));
+	EXPECT_EQ(NO_TRAP, try_wrmsr(&g, MSR_APICBASE, APIC | BASE_BSP));
+	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, MSR_APICBASE, BASE_X2APIC | BASE_BSP));
+	EXPECT_EQ(NO_TRAP, try_wrmsr(&g, MSR_APICBASE, BASE_XAPIC | BASE_BSP));
+}
+
+/* ---- KVM_GET_LAPIC, KVM_SET_LAPIC ---- */
+
+TEST(state_round_trip)
+{
+	struct kvm_lapic_state s, back;
+	struct guest g;
+
+	START1(&g, idle);
+	s = get_lapic(&g.cpu);
+	EXPECT_EQ(0xff, *reg(&s, SVR));
+	EXPECT_EQ(0x700, *reg(&s, LVT0));
+	EXPECT_EQ(0x10000, *reg(&s, LVTT));
+	*reg(&s, SVR) = 0x1ff;
+	*reg(&s, TPR) = 0x20;
+	*reg(&s, LVTT) = 0x20044;
+	*reg(&s, TDCR) = 3;
+	*reg(&s, ICR2) = 0x12000000;
+	*reg(&s, ICR) = 0x84030;
+	*reg(&s, IRR + 16) = 0xabcd0000;
+	*reg(&s, ISR + 32) = 1;
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_LAPIC, &s));
+	back = get_lapic(&g.cpu);
+	*reg(&s, 0xa0) = 0x40;				/* PPR follows */
+	EXPECT_EQ(0, memcmp(&s, &back, sizeof(s)));
+	memset(&s, 0xff, sizeof(s));			/* no state, but taken as well as it can */
+	EXPECT_EQ(0, kvm(g.cpu.fd, KVM_SET_LAPIC, &s));
+	back = get_lapic(&g.cpu);
+	EXPECT_EQ(0xffff0000, *reg(&back, ISR));
+	EXPECT_EQ(0xb, *reg(&back, TDCR));
+}
+
+/* ---- HLT, IPIs and start-up ---- */
+
+static struct mkvm_vcpu_stats stats(struct vcpu *v)
+{
+	static struct mkvm_vcpu_stats s;
+
+	if (kvm(v->fd, MKVM_GET_STATS, &s))
+		die("MKVM_GET_STATS");
+	return s;
+}
+
+GUEST(halts, 64, ENABLE "sti; 1: hlt; jmp 1b");
+
+/* A halted guest is not entered, and a signal ends KVM_RUN. */
+TEST(halt_blocks)
+{
+	struct rusage before, after;
+	struct guest_thread t;
+	struct guest g;
+
+	START1(&g, halts);
+	start_thread(&t, &g.cpu);
+	usleep(50000);
+	getrusage(RUSAGE_SELF, &before);
+	usleep(100000);
+	getrusage(RUSAGE_SELF, &after);
+	EXPECT_EQ(before.ru_utime.tv_sec * 1000000 + before.ru_utime.tv_usec + 50000 >
+		  after.ru_utime.tv_sec * 1000000 + after.ru_utime.tv_usec, 1);
+	EXPECT_TRUE(stop_thread(&t));
+	EXPECT_EQ(-EINTR, t.ret);
+	EXPECT_EQ(KVM_MP_STATE_HALTED, mp_state(&g.cpu));
+	if (!on_stock_kvm())
+		EXPECT_GT(20, stats(&g.cpu).entries);
+}
+
+/*
+ * The boot CPU starts the other in real mode, by INIT and two SIPIs, and waits for
+ * its sign in memory. The other then halts; it is started again after an INIT.
+ */
+#define START_AP "movl $0x01000000, 0x310(%rbp); movl $0x4500, 0x300(%rbp);"	\
+		 "movl $0x4620, 0x300(%rbp); movl $0x4620, 0x300(%rbp);"	\
+		 "1: pause; mov 0x21000, %eax; cmp %ebx, %eax; jne 1b;"
+GUEST(starts_ap, 64, ENABLE "mov $1, %ebx;" START_AP REPORT "mov $2, %ebx;" START_AP DONE);
+GUEST(ap, 16, "mov %cs, %ax; mov %ax, %ds; incl 0x1000; mov %cs, 0x1004; 1: hlt; jmp 1b");
+
+static void put_ap(struct guest *g)
+{
+	memcpy(g->vm.ram + GUEST_DATA, ap, ap_end - ap);
+}
+
+TEST(init_and_sipi)
+{
+	struct guest_thread t;
+	struct vcpu other;
+	struct guest g;
+
+	start(&g, &other, 2, starts_ap, starts_ap_end - starts_ap);
+	put_ap(&g);
+	EXPECT_EQ(KVM_MP_STATE_UNINITIALIZED, mp_state(&other));
+	start_thread(&t, &other);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(0x2000, *(u16 *)(g.vm.ram + GUEST_DATA + 0x1004));
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_TRUE(stop_thread(&t));
+	EXPECT_EQ(KVM_MP_STATE_HALTED, mp_state(&other));
+	EXPECT_EQ(0x2000, get_sregs(&other).cs.selector);
+	EXPECT_EQ(0x600, get_regs(&other).rdx & ~0xffull);
+}
+
+/* An INIT that nobody runs for is not lost, and a SIPI without one does nothing. */
+GUEST(sends_init, 64, ENABLE "movl $0x01000000, 0x310(%rbp); movl $0x4620, 0x300(%rbp);" REPORT
+      "movl $0x4500, 0x300(%rbp);" REPORT "movl $0x4620, 0x300(%rbp);" DONE);
+
+TEST(init_waits_for_the_vcpu)
+{
+	static const u32 state[] = { KVM_MP_STATE_UNINITIALIZED, KVM_MP_STATE_INIT_RECEIVED,
+				     KVM_MP_STATE_RUNNABLE };
+	struct vcpu other;
+	struct guest g;
+
+	start(&g, &other, 2, sends_init, sends_init_end - sends_init);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+		EXPECT_EQ(state[i], mp_state(&other));
+	}
+	EXPECT_EQ(0, get_regs(&other).rip);
+}
+
+/* One IPI after the other to a CPU that halts in between: none is lost. */
+GUEST(sends_ipis, 64, ENABLE "3: pause; cmpl $1, 0x21004; jne 3b;"
+      "mov $50, %ebx; 2: mov 0x21000, %esi; movl $0x01000000, 0x310(%rbp);"
+      "movl $0x4030, 0x300(%rbp); 1: pause; cmp %esi, 0x21000; je 1b; dec %ebx; jnz 2b;" DONE);
+GUEST(takes_ipis, 64, ENABLE "movl $1, 0x21004; sti; 1: hlt; jmp 1b");
+
+TEST(ipis_wake)
+{
+	struct guest_thread t;
+	struct kvm_regs regs;
+	struct vcpu other;
+	struct guest g;
+
+	start(&g, &other, 2, sends_ipis, sends_ipis_end - sends_ipis);
+	use_acking_handler(&g);
+	memcpy(g.vm.ram + GUEST_DATA, takes_ipis, takes_ipis_end - takes_ipis);
+	set_long_mode(&other);
+	regs = get_regs(&other);
+	regs.rip = GUEST_DATA;
+	regs.rsp = GUEST_STACK - 0x800;
+	set_regs(&other, &regs);
+	struct kvm_mp_state mp = { KVM_MP_STATE_RUNNABLE };
+	ASSERT_EQ(0, kvm(other.fd, KVM_SET_MP_STATE, &mp));
+	start_thread(&t, &other);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(50, *(u32 *)(g.vm.ram + ACKED));
+	EXPECT_TRUE(stop_thread(&t));
+}
+
+GUEST(nmi_to_self, 64, ENABLE "movl $0, 0x310(%rbp); movl $0x4400, 0x300(%rbp); nop;" DONE);
+
+TEST(nmi_ipi)
+{
+	struct guest g;
+
+	START1(&g, nmi_to_self);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[NMI_VECTOR]);
+}
+
+/* ---- the 8259s' interrupts from userspace ---- */
+
+GUEST(waits, 64, "sti; hlt;" DONE);
+
+TEST(split_extint)
+{
+	struct kvm_interrupt irq = { IRQ };
+	struct guest g;
+
+	START1(&g, waits);
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_INTERRUPT, &irq));
+	EXPECT_EQ(-EEXIST, kvm(g.cpu.fd, KVM_INTERRUPT, &irq));
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[IRQ]);
+	/* It is not the APIC's: nothing is in service. */
+	struct kvm_lapic_state s = get_lapic(&g.cpu);
+	EXPECT_EQ(0, *reg(&s, ISR + 16));
+}
+
+/* ---- classes 5 and 36 ---- */
+
+static void *creates_vcpus(void *arg)
+{
+	struct guest *g = arg;
+	struct vcpu v;
+
+	for (int i = 1; i < 64; i++)
+		vcpu_create_bare(&v, &g->vm, i);
+	return NULL;
+}
+
+GUEST(broadcasts, 64, ENABLE "1: movl $0xc4030, 0x300(%rbp); movl $0xff000000, 0x310(%rbp);"
+      "movl $0x4830, 0x300(%rbp); movl $0x3f000000, 0x310(%rbp); movl $0x4131, 0x300(%rbp);"
+      "jmp 1b");
+
+/* Class 5: messages to everybody while vCPUs are being made. */
+TEST(broadcast_while_vcpus_come)
+{
+	struct guest_thread t;
+	pthread_t maker;
+	struct guest g;
+
+	START1(&g, broadcasts);
+	start_thread(&t, &g.cpu);
+	pthread_create(&maker, NULL, creates_vcpus, &g);
+	pthread_join(maker, NULL);
+	EXPECT_TRUE(stop_thread(&t));
+}
+
+GUEST(ticks, 64, ENABLE "movl $0x20030, 0x320(%rbp); movl $200000, 0x380(%rbp); sti;"
+      "1: hlt;" ACK "jmp 1b");
+
+/* Class 36: processes that end with a timer armed, in the guest or in HLT. */
+TEST(killed_with_an_armed_timer)
+{
+	for (int i = 0; i < 20; i++) {
+		pid_t child = fork();
+
+		if (!child) {
+			struct guest g;
+
+			START1(&g, ticks);
+			vcpu_run(&g.cpu);
+			_exit(1);
+		}
+		usleep(3000 + 500 * i);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+}
+
+TEST_HARNESS_MAIN
