@@ -292,6 +292,7 @@ struct mkvm_vcpu {
 	struct mkvm_apic *apic;		/* [I] irq/lapic.c; NULL without an irqchip */
 	int extint;			/* [v] split irqchip: KVM_INTERRUPT's vector; -1: none */
 	u8 eoi_vector;			/* [v] with MKVM_REQ_IOAPIC_EOI */
+	u8 sipi_vector;			/* [a] with MKVM_REQ_SIPI */
 	bool sigset_active;		/* [v] KVM_SET_SIGNAL_MASK */
 	sigset_t sigset;		/* [v] */
 	struct kvm_cpuid_entry2 *cpuid;	/* [v] nr_cpuid entries */

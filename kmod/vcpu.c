@@ -80,6 +80,7 @@ void mkvm_vcpu_reset(struct mkvm_vcpu *v)
 	cache = mkvm_vendor->get_cr0(v) & (X86_CR0_CD | X86_CR0_NW);
 	mkvm_vendor->vcpu_reset(v);
 	mkvm_vendor->set_cr0(v, cache | X86_CR0_ET);
+	mkvm_vendor->set_rflags(v, X86_EFLAGS_FIXED);
 	mkvm_vendor->set_shadow(v, 0);
 	mkvm_vendor->set_nmi_blocked(v, false);
 	memset(v->regs, 0, sizeof(*v->regs) * MKVM_RIP);

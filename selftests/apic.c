@@ -390,7 +390,7 @@ TEST(state_round_trip)
 	memset(&s, 0xff, sizeof(s));			/* no state, but taken as well as it can */
 	EXPECT_EQ(0, kvm(g.cpu.fd, KVM_SET_LAPIC, &s));
 	back = get_lapic(&g.cpu);
-	EXPECT_EQ(0xffff0000, *reg(&back, ISR));
+	EXPECT_EQ(0xffffffff, *reg(&back, ISR));
 	EXPECT_EQ(0xb, *reg(&back, TDCR));
 }
 
@@ -457,8 +457,7 @@ TEST(init_and_sipi)
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
 	EXPECT_EQ(0x2000, *(u16 *)(g.vm.ram + GUEST_DATA + 0x1004));
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
-	EXPECT_TRUE(stop_thread(&t));
-	EXPECT_EQ(KVM_MP_STATE_HALTED, mp_state(&other));
+	EXPECT_TRUE(stop_thread(&t));	/* halted, or about to */
 	EXPECT_EQ(0x2000, get_sregs(&other).cs.selector);
 	EXPECT_EQ(0x600, get_regs(&other).rdx & ~0xffull);
 }
@@ -480,6 +479,24 @@ TEST(init_waits_for_the_vcpu)
 		EXPECT_EQ(state[i], mp_state(&other));
 	}
 	EXPECT_EQ(0, get_regs(&other).rip);
+}
+
+/* Userspace restores a vCPU whose start-up IPI has come. */
+TEST(sipi_received)
+{
+	struct kvm_vcpu_events e = { .flags = KVM_VCPUEVENT_VALID_SIPI_VECTOR, .sipi_vector = 0x20 };
+	struct kvm_mp_state mp = { KVM_MP_STATE_SIPI_RECEIVED };
+	struct guest g;
+
+	START1(&g, idle);
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_VCPU_EVENTS, &e));
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_MP_STATE, &mp));
+	EXPECT_EQ(KVM_MP_STATE_RUNNABLE, mp_state(&g.cpu));
+	EXPECT_EQ(0x2000, get_sregs(&g.cpu).cs.selector);
+	EXPECT_EQ(0x20000, get_sregs(&g.cpu).cs.base);
+	EXPECT_EQ(0, get_regs(&g.cpu).rip);
+	mp.mp_state = KVM_MP_STATE_SIPI_RECEIVED + 1;
+	EXPECT_EQ(-EINVAL, kvm(g.cpu.fd, KVM_SET_MP_STATE, &mp));
 }
 
 /* One IPI after the other to a CPU that halts in between: none is lost. */
@@ -539,6 +556,18 @@ TEST(split_extint)
 	/* It is not the APIC's: nothing is in service. */
 	struct kvm_lapic_state s = get_lapic(&g.cpu);
 	EXPECT_EQ(0, *reg(&s, ISR + 16));
+}
+
+TEST(no_interrupts_from_userspace_beside_the_kernels_8259)
+{
+	struct kvm_interrupt irq = { IRQ };
+	struct vcpu cpu;
+	struct vm vm;
+
+	vm_create_bare(&vm);
+	ASSERT_EQ(0, kvm_val(vm.fd, KVM_CREATE_IRQCHIP, 0));
+	vcpu_create(&cpu, &vm, 0);
+	EXPECT_EQ(-ENXIO, kvm(cpu.fd, KVM_INTERRUPT, &irq));
 }
 
 /* ---- classes 5 and 36 ---- */

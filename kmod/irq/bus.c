@@ -116,6 +116,8 @@ bool mkvm_bus_doorbell(struct mkvm_vcpu *v, u64 gpa)
 	struct mkvm_vm *vm = v->vm;
 	int idx, slots_idx, ret = -EOPNOTSUPP;
 
+	if (mkvm_apic_eoi_at(v, gpa))
+		return true;
 	if (!rcu_access_pointer(vm->board->ranges[MKVM_DOORBELL_MMIO]))
 		return false;
 	idx = srcu_read_lock(&vm->board->srcu);

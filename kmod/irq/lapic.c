@@ -23,7 +23,6 @@ struct mkvm_apic {
 	struct mkvm_vcpu *v;		/* [I] */
 	struct rcuwait wait;		/* the vCPU's thread, while it waits */
 	bool look;			/* [a] there may be an interrupt to inject */
-	u8 sipi_vector;			/* [a] with MKVM_REQ_SIPI */
 };
 
 /* ---- waking ---- */
@@ -124,7 +123,7 @@ static int deliver(struct mkvm_vcpu *v, const struct mkvm_apic_message *m)
 		request(v, MKVM_REQ_INIT);
 		return 1;
 	case MKVM_APIC_SIPI:
-		WRITE_ONCE(v->apic->sipi_vector, m->vector);
+		WRITE_ONCE(v->sipi_vector, m->vector);
 		smp_wmb();	/* pairs with mkvm_apic_events: the vector before the bit */
 		request(v, MKVM_REQ_SIPI);
 		return 1;
@@ -182,7 +181,7 @@ static u32 access_reg(struct mkvm_vcpu *v, enum access how, u32 reg, u64 *value)
 {
 	struct mkvm_apic_message ipi;
 	struct mkvm_apic *a = v->apic;
-	u64 now = ktime_get_ns();
+	u64 now = reg >= MKVM_APIC_LVTT ? ktime_get_ns() : 0;	/* the timer's: not for EOI */
 	unsigned long flags;
 	u32 effects = 0;
 
@@ -294,6 +293,18 @@ int mkvm_apic_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data
 	if (!write)
 		memcpy(data, (u8 *)&value + byte, len);
 	return 0;
+}
+
+/* EOI takes any value: no need to know the instruction's. */
+bool mkvm_apic_eoi_at(struct mkvm_vcpu *v, u64 gpa)
+{
+	u64 any = 0;
+
+	if (!v->apic || gpa != (v->apic_base & PAGE_MASK) + 16 * MKVM_APIC_EOI ||
+	    v->apic->state.mode != MKVM_APIC_MODE_X)
+		return false;
+	access_reg(v, WRITE_PAGE, MKVM_APIC_EOI, &any);
+	return true;
 }
 
 int mkvm_get_lapic(struct mkvm_vcpu *v, void *page)
@@ -463,7 +474,7 @@ void mkvm_apic_events(struct mkvm_vcpu *v)
 	if (test_and_clear_bit(MKVM_REQ_SIPI, &v->requests) &&
 	    v->mp_state == KVM_MP_STATE_INIT_RECEIVED) {
 		smp_rmb();	/* pairs with deliver() */
-		start_at(v, READ_ONCE(v->apic->sipi_vector));
+		start_at(v, READ_ONCE(v->sipi_vector));
 	}
 }
 

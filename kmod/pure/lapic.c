@@ -46,6 +46,9 @@ static const struct reg_rule {
 /* Version 1.4 with six entries in the local vector table. */
 #define VERSION		0x00050014
 
+/* #GP in x2APIC mode. */
+#define X2APIC_ICR_RESERVED	0xfff32000ull
+
 #define MIN_PERIOD	200000	/* ns of a periodic timer, KVM's: the host has other work */
 
 static u32 *reg(const struct mkvm_lapic *a, u32 nr)
@@ -447,7 +450,8 @@ u32 mkvm_lapic_wrmsr(struct mkvm_lapic *a, u32 nr, u64 value, u64 now)
 {
 	bool zero_only = nr == MKVM_APIC_EOI || nr == MKVM_APIC_ESR;
 
-	if (!x2apic_has(a, nr, X2W) || (nr != MKVM_APIC_ICR && value >> 32) || (zero_only && value))
+	if (!x2apic_has(a, nr, X2W) || (zero_only && value) ||
+	    (value & (nr == MKVM_APIC_ICR ? X2APIC_ICR_RESERVED : ~0xffffffffull)))
 		return MKVM_APIC_DO_GP;
 	nr = array_index_nospec(nr, MKVM_APIC_NR_REGS);
 	if (nr == MKVM_APIC_SELF_IPI)
@@ -507,7 +511,7 @@ void mkvm_lapic_get(struct mkvm_lapic *a, struct mkvm_apic_page *out, u64 now)
 	out->reg[MKVM_APIC_TMCCT].value = current_count(a, now);
 }
 
-/* Vectors below 16 are no interrupts. */
+/* Bits of vectors below 16 are kept: they have no priority that PPR would let through. */
 u32 mkvm_lapic_set(struct mkvm_lapic *a, const struct mkvm_apic_page *in, u64 now)
 {
 	u64 left = (u64)in->reg[MKVM_APIC_TMCCT].value;
@@ -517,7 +521,7 @@ u32 mkvm_lapic_set(struct mkvm_lapic *a, const struct mkvm_apic_page *in, u64 no
 		if (rules[nr].mask)
 			*reg(a, nr) = writable(a, nr, in->reg[nr].value);
 		else if (nr >= MKVM_APIC_ISR && nr < MKVM_APIC_ESR)
-			*reg(a, nr) = in->reg[nr].value & (nr % 8 ? ~0u : 0xffff0000);
+			*reg(a, nr) = in->reg[nr].value;
 	*reg(a, MKVM_APIC_ESR) = in->reg[MKVM_APIC_ESR].value & 0xff;
 	if (a->mode == MKVM_APIC_MODE_X2) {
 		*reg(a, MKVM_APIC_ICR2) = in->reg[MKVM_APIC_ICR2].value;

@@ -142,6 +142,8 @@ int mkvm_set_vcpu_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e)
 	};
 	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		mkvm_vendor->set_shadow(v, e->interrupt.shadow);
+	if (e->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
+		WRITE_ONCE(v->sipi_vector, e->sipi_vector);
 	v->nmi_injected = e->nmi.injected;
 	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		v->nmi_pending = e->nmi.pending;

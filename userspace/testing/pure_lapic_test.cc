@@ -370,6 +370,8 @@ TEST(Lapic, X2apicMsrs) {
   EXPECT_EQ(a.wrmsr(MKVM_APIC_EOI, 1), kGp);
   EXPECT_EQ(a.wrmsr(MKVM_APIC_ESR, 1), kGp);
   EXPECT_EQ(a.wrmsr(MKVM_APIC_TPR, 1ull << 32), kGp);
+  for (const unsigned bit : {13, 16, 17, 20, 31})
+    EXPECT_EQ(a.wrmsr(MKVM_APIC_ICR, 1ull << bit | 0x30), kGp);
   EXPECT_EQ(a.wrmsr(MKVM_APIC_ICR, 0x1234567800004030), MKVM_APIC_DO_IPI);
   EXPECT_EQ(a.rdmsr(MKVM_APIC_ICR), 0u);
   EXPECT_EQ(a.value, 0x1234567800004030u);
@@ -519,12 +521,17 @@ TEST(Lapic, WhateverUserspaceSetsIsAState) {
   EXPECT_EQ(a.page().reg[MKVM_APIC_ID].value, 7u << 24);
   EXPECT_EQ(a.read(MKVM_APIC_LDR), 0x80u);
   EXPECT_EQ(a.read(MKVM_APIC_VERSION), 0x50014u);
-  EXPECT_EQ(a.read(MKVM_APIC_IRR), 0xffff0000u);
-  EXPECT_EQ(a.read(MKVM_APIC_ISR), 0xffff0000u);
+  EXPECT_EQ(a.read(MKVM_APIC_IRR), ~0u);
+  EXPECT_EQ(a.read(MKVM_APIC_ISR), ~0u);
   int ended = 0;
   for (; mkvm_lapic_eoi(a.get()); ended++) {
   }
-  EXPECT_EQ(ended, 240);
+  EXPECT_EQ(ended, 256);
+  mkvm_lapic_reset(a.get(), false, false, false);
+  memset(&page, 0, sizeof(page));
+  page.reg[MKVM_APIC_IRR].value = 0xffff;
+  mkvm_lapic_set(a.get(), &page, a.now);
+  EXPECT_EQ(a.pending(), -1);
 }
 
 }  // namespace
