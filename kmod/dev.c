@@ -8,6 +8,7 @@
 
 #include "mkvm.h"
 #include "dev.h"
+#include "irq/board.h"
 #include "x86/x86.h"
 
 /* Whatever is not here is absent: 0. docs/abi.md has the same table. */
@@ -31,12 +32,23 @@ int mkvm_check_extension(unsigned long cap)
 	case KVM_CAP_INTERNAL_ERROR_DATA:
 	case KVM_CAP_IMMEDIATE_EXIT:
 	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_IRQCHIP:
+	case KVM_CAP_SPLIT_IRQCHIP:
+	case KVM_CAP_IRQ_INJECT_STATUS:
+	case KVM_CAP_REINJECT_CONTROL:
+	case KVM_CAP_PIT2:
+	case KVM_CAP_PIT_STATE2:
+	case KVM_CAP_SIGNAL_MSI:
+	case KVM_CAP_IRQFD:
+	case KVM_CAP_IRQFD_RESAMPLE:
 	case KVM_CAP_IOEVENTFD:
 	case KVM_CAP_IOEVENTFD_ANY_LENGTH:
 	case KVM_CAP_COALESCED_PIO:
 	case KVM_CAP_ENABLE_CAP_VM:
 	case KVM_CAP_READONLY_MEM:
 		return 1;
+	case KVM_CAP_IRQ_ROUTING:
+		return MKVM_MAX_ROUTES;
 	case KVM_CAP_COALESCED_MMIO:
 		return MKVM_RING_PAGE;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:

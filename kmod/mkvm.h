@@ -153,6 +153,7 @@ struct mkvm_vm {
 	struct mkvm_vcpu *vcpus[MKVM_MAX_VCPUS];	/* [l] writer; [a] readers */
 	u32 nr_vcpus;			/* [l] */
 	enum mkvm_irqchip irqchip;	/* [l] constant once there is a vCPU */
+	u32 ioapic_pins;		/* [l] of userspace's I/O APIC, with the split one */
 	u32 boot_cpu_id;		/* [l] likewise */
 	u64 tss_addr;			/* [l] accepted and kept; unrestricted guest needs none */
 	u64 identity_map_addr;		/* [l] likewise */

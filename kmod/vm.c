@@ -187,7 +187,7 @@ static int set_identity_map_addr(struct mkvm_vm *vm, const void __user *user)
 }
 
 /* An irqchip is chosen once, before the first vCPU. */
-static int create_irqchip(struct mkvm_vm *vm, enum mkvm_irqchip irqchip)
+static int create_irqchip(struct mkvm_vm *vm, enum mkvm_irqchip irqchip, u32 pins)
 {
 	int ret = 0;
 
@@ -196,8 +196,10 @@ static int create_irqchip(struct mkvm_vm *vm, enum mkvm_irqchip irqchip)
 		ret = -EEXIST;
 	else if (vm->nr_vcpus)
 		ret = irqchip == MKVM_IRQCHIP_SPLIT ? -EEXIST : -EINVAL;	/* as KVM */
-	else
+	if (!ret) {
+		vm->ioapic_pins = pins;
 		vm->irqchip = irqchip;
+	}
 	mutex_unlock(&vm->lock);
 	return ret;
 }
@@ -218,7 +220,7 @@ static int enable_cap(struct mkvm_vm *vm, const void __user *user)
 	case KVM_CAP_SPLIT_IRQCHIP:
 		if (cap.args[0] > MAX_IOAPIC_PINS)
 			return -EINVAL;
-		return create_irqchip(vm, MKVM_IRQCHIP_SPLIT);
+		return create_irqchip(vm, MKVM_IRQCHIP_SPLIT, cap.args[0]);
 	default:
 		return -EINVAL;
 	}
@@ -262,7 +264,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return set_identity_map_addr(vm, user);
 	case KVM_CREATE_IRQCHIP:
-		return create_irqchip(vm, MKVM_IRQCHIP_KERNEL);
+		return create_irqchip(vm, MKVM_IRQCHIP_KERNEL, 0);
 	case KVM_SET_BOOT_CPU_ID:
 		return set_boot_cpu_id(vm, arg);
 	default:

@@ -15,6 +15,10 @@ int mkvm_board_init(struct mkvm_vm *vm)
 	if (!board)
 		return ret;
 	board->vm = vm;
+	mkvm_chips_init(board);
+	spin_lock_init(&board->irqfds_lock);
+	INIT_LIST_HEAD(&board->irqfds[0]);
+	INIT_LIST_HEAD(&board->irqfds[1]);
 	spin_lock_init(&board->ring_lock);
 	board->ring = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (board->ring)
@@ -45,6 +49,9 @@ void mkvm_board_free(struct mkvm_vm *vm)
 	struct mkvm_board *board = vm->board;
 	int i;
 
+	hrtimer_cancel(&board->pit_timer);
+	mkvm_irqfds_free(vm);
+	kvfree(rcu_dereference_protected(board->routes, true));
 	for (i = 0; i < MKVM_NR_RANGE_KINDS; i++)
 		free_ranges(rcu_dereference_protected(board->ranges[i], true));
 	cleanup_srcu_struct(&board->srcu);
@@ -55,13 +62,23 @@ void mkvm_board_free(struct mkvm_vm *vm)
 #define LOCKED	BIT(0)	/* run under vm->lock */
 #define ANSWERS	BIT(1)	/* the struct is copied back */
 
-/* Where size is not that of the request, its number says another one or none. */
+/* size: not all numbers tell it. */
 static const struct board_request {
 	unsigned int cmd;
 	u16 size;
 	u8 flags;
 	int (*run)(struct mkvm_vm *vm, void *arg);
 } requests[] = {
+	{ KVM_IRQ_LINE, sizeof(struct kvm_irq_level), 0, mkvm_irq_line },
+	{ KVM_IRQ_LINE_STATUS, sizeof(struct kvm_irq_level), ANSWERS, mkvm_irq_line },
+	{ KVM_SIGNAL_MSI, sizeof(struct kvm_msi), 0, mkvm_signal_msi },
+	{ KVM_IRQFD, sizeof(struct kvm_irqfd), LOCKED, mkvm_irqfd },
+	{ KVM_GET_IRQCHIP, sizeof(struct kvm_irqchip), ANSWERS, mkvm_get_irqchip },
+	{ KVM_SET_IRQCHIP, sizeof(struct kvm_irqchip), 0, mkvm_set_irqchip },
+	{ KVM_CREATE_PIT2, sizeof(struct kvm_pit_config), LOCKED, mkvm_create_pit },
+	{ KVM_GET_PIT2, sizeof(struct kvm_pit_state2), ANSWERS, mkvm_get_pit },
+	{ KVM_SET_PIT2, sizeof(struct kvm_pit_state2), 0, mkvm_set_pit },
+	{ KVM_REINJECT_CONTROL, sizeof(struct kvm_reinject_control), 0, mkvm_reinject_control },
 	{ KVM_IOEVENTFD, sizeof(struct kvm_ioeventfd), LOCKED, mkvm_ioeventfd },
 	{ KVM_REGISTER_COALESCED_MMIO, sizeof(struct kvm_coalesced_mmio_zone), LOCKED,
 	  mkvm_register_zone },
@@ -98,6 +115,8 @@ long mkvm_board_ioctl(struct mkvm_vm *vm, unsigned int cmd, void __user *user)
 {
 	size_t i;
 
+	if (cmd == KVM_SET_GSI_ROUTING)
+		return mkvm_set_gsi_routing(vm, user);
 	for (i = 0; i < ARRAY_SIZE(requests); i++)
 		if (requests[i].cmd == cmd)
 			return run_request(vm, &requests[i], user);

@@ -218,6 +218,8 @@ int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 
 	if (write)
 		ret = ring_doorbell(vm, MKVM_DOORBELL_PIO, port, len, data);
+	if (ret)
+		ret = mkvm_chips_pio(vm, write, port, len, data);
 	if (ret && write)
 		ret = coalesce(vm, MKVM_ZONE_PIO, port, len, data);
 	srcu_read_unlock(&vm->board->srcu, idx);
@@ -234,6 +236,8 @@ int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 	idx = srcu_read_lock(&vm->board->srcu);
 	if (write)
 		ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, len, data);
+	if (ret)
+		ret = mkvm_chips_mmio(vm, write, gpa, len, data);
 	if (ret && write)
 		ret = coalesce(vm, MKVM_ZONE_MMIO, gpa, len, data);
 	srcu_read_unlock(&vm->board->srcu, idx);

@@ -535,19 +535,3 @@ void mkvm_apic_free(struct mkvm_vcpu *v)
 	kfree(v->apic);
 	v->apic = NULL;
 }
-
-/* Until there are chips. */
-bool __weak mkvm_pic_pending(struct mkvm_vm *vm)
-{
-	return false;
-}
-
-u8 __weak mkvm_pic_intack(struct mkvm_vm *vm)
-{
-	return 0;
-}
-
-bool __weak mkvm_ioapic_eoi(struct mkvm_vm *vm, u8 vector)
-{
-	return vm->irqchip == MKVM_IRQCHIP_SPLIT;
-}
