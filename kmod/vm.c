@@ -259,6 +259,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return enable_cap(vm, user);
 	case KVM_CHECK_EXTENSION:
 		return mkvm_check_extension(arg);
+	case KVM_SET_NR_MMU_PAGES:	/* of shadow page tables, which there are none */
+		return arg < 64 ? -EINVAL : 0;
 	case KVM_SET_TSS_ADDR:
 		return set_tss_addr(vm, arg);
 	case KVM_SET_IDENTITY_MAP_ADDR:

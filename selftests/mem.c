@@ -530,8 +530,9 @@ TEST_F(mem, slot_moves_under_a_running_guest)
 /* CVE-2022-45869: two vCPUs fault while the pages and the slot come and go. */
 TEST_F(mem, faults_race_with_invalidation)
 {
+	int moving = MREMAP_MAYMOVE | MREMAP_FIXED;
 	struct guest *g = &self->g;
-	u8 *mem = map_anon(64 * PAGE);
+	u8 *mem = map_anon(64 * PAGE), *end = mem + 48 * PAGE, *away = map_anon(16 * PAGE);
 	struct guest_thread t[2];
 	struct vcpu second;
 
@@ -543,6 +544,14 @@ TEST_F(mem, faults_race_with_invalidation)
 	start_thread(&t[0], &g->cpu);
 	start_thread(&t[1], &second);
 	for (int i = 0; i < 60; i++) {
+		if (i % 5 == 3) {
+			ASSERT_EQ(away, mremap(end, 16 * PAGE, 16 * PAGE, moving, away));
+			ASSERT_EQ(end, mremap(away, 16 * PAGE, 16 * PAGE, moving, end));
+		} else if (i % 5 == 4) {
+			munmap(mem + 8 * PAGE, 40 * PAGE);
+			mmap(mem + 8 * PAGE, 40 * PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		}
 		madvise(mem + i % 64 * PAGE, PAGE * (1 + i % 7), MADV_DONTNEED);
 		mprotect(mem, 32 * PAGE, i % 3 ? PROT_READ | PROT_WRITE : PROT_READ);
 		if (i % 10 == 0) {
@@ -554,6 +563,10 @@ TEST_F(mem, faults_race_with_invalidation)
 	mprotect(mem, 64 * PAGE, PROT_READ | PROT_WRITE);
 	EXPECT_TRUE(stop_thread(&t[0])) TH_LOG("%d", t[0].ret);
 	EXPECT_TRUE(stop_thread(&t[1])) TH_LOG("%d", t[1].ret);
+	for (u64 i = 0; i < 64; i++) {
+		guest_store(g, EXTRA_GPA + i * PAGE, i);
+		EXPECT_EQ(i, *word(mem + i * PAGE));
+	}
 	*word(mem) = 0x1357;
 	EXPECT_EQ(0x1357, guest_load(g, EXTRA_GPA));
 }
@@ -570,6 +583,29 @@ TEST_F(mem, slot_over_the_run_page)
 	}
 	memset(g->cpu.run, 0, PAGE);
 	EXPECT_EQ(0, guest_load(g, GUEST_DATA));
+}
+
+/* CVE-2021-22543: memory without struct page, here the BIOS. It is refused, or is what it is. */
+TEST_F(mem, slot_over_device_memory)
+{
+	struct guest *g = &self->g;
+	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
+	u8 *mem = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0xf0000);
+	int ret;
+
+	if (mem == MAP_FAILED)
+		SKIP(return, "no /dev/mem");
+	extra_slot(g, mem, PAGE);
+	ret = try_load(g, EXTRA_GPA);
+	if (!ret) {
+		EXPECT_EQ(*word(mem), get_regs(&g->cpu).rax);
+	} else {
+		EXPECT_EQ(-EFAULT, ret);
+	}
+	EXPECT_EQ(-EFAULT, try_store(g, EXTRA_GPA, 1));
+	close(fd);
+	ASSERT_EQ(0, munmap(mem, PAGE));
+	EXPECT_EQ(-EFAULT, try_load(g, EXTRA_GPA));
 }
 
 /* ---- MMIO ---- */

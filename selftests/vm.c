@@ -182,6 +182,15 @@ TEST(tss_address)
 	EXPECT_EQ(-EINVAL, kvm_val(vm.fd, KVM_SET_TSS_ADDR, 1ul << 32));
 }
 
+TEST(shadow_page_tables_are_64_pages_at_least)
+{
+	struct vm vm;
+
+	vm_create_bare(&vm);
+	EXPECT_EQ(0, kvm_val(vm.fd, KVM_SET_NR_MMU_PAGES, 64));
+	EXPECT_EQ(-EINVAL, kvm_val(vm.fd, KVM_SET_NR_MMU_PAGES, 63));
+}
+
 TEST(identity_map_address_only_before_vcpus)
 {
 	u64 addr = 0xfeffc000;
