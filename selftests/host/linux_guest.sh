@@ -5,7 +5,6 @@
 # linux_guest.sh KERNEL...: each a file vmlinuz-KERNEL beside this script, with initrd.gz.
 . ./tap.sh
 
-device=${MINIKVM_DEVICE:-/dev/minikvm}
 [ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
 
 # Where there are two CPUs: all threads of process $1 from one to the other and back, as long as it lives. Not in QEMU:

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# KVM's own selftests as clients of $MINIKVM_DEVICE, which they see as /dev/kvm: the programs in ../kvm.
+# kvm_selftests.sh [all|NAME...]: default are those below, all is every program, whatever comes of it.
+. ./tap.sh
+
+[ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
+
+# Those that pass; docs/testing.md has a table of all.
+passing="cr4_cpuid_sync_test demand_paging_test dirty_log_perf_test kvm_page_table_test memslot_modification_stress_test
+set_boot_cpu_id set_sregs_test state_test userspace_io_test xapic_ipi_test"
+
+# Less work than by default where that is too much for an emulator.
+arguments() {
+	case $1 in
+	demand_paging_test | access_tracking_perf_test) echo "-b 16M" ;;
+	dirty_log_perf_test) echo "-b 16M -i 2" ;;
+	dirty_log_test) echo "-i 4" ;;
+	kvm_page_table_test) echo "-b 32M" ;;
+	max_guest_memory_test) echo "-m 1 -c 2" ;;
+	memslot_modification_stress_test) echo "-b 16M -i 20" ;;
+	memslot_perf_test) echo "-l 1 -s 64" ;;
+	nx_huge_pages_test) echo "-t 887563923 -p 100 -r" ;;
+	esac
+}
+
+# run NAME [ARGUMENT]...
+run() {
+	# shellcheck disable=SC2145  # the first of them is in ../kvm
+	as_kvm "${LIMIT:-120}" "../kvm/$@" >/tmp/output 2>&1 </dev/null
+	status=$?
+	case $status in
+	0) ok "KVM's $*" ;;
+	4) ok "KVM's $* # SKIP $(grep -i skip /tmp/output | head -n 1 | sed 's/.*# SKIP -* *//; s/, skipping.*//')" ;;
+	137) not_ok "KVM's $*: more than ${LIMIT:-120} s" ;;
+	*) not_ok "KVM's $*: exit status $status" ;;
+	esac
+	[ $status -eq 0 ] || [ $status -eq 4 ] || tail -n 12 /tmp/output | cut -c 1-160 | sed 's/^/#    /'
+}
+
+tests=${*:-$passing}
+[ "$tests" != all ] || tests=$(ls ../kvm)
+for test in $tests; do
+	# shellcheck disable=SC2046  # words
+	run "$test" $(arguments "$test")
+done
+done_testing
