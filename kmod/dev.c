@@ -11,6 +11,25 @@
 #include "irq/board.h"
 #include "x86/x86.h"
 
+void *mkvm_arg_in(unsigned int cmd, const void __user *user)
+{
+	size_t size = _IOC_SIZE(cmd);
+	void *arg;
+
+	if (size && _IOC_DIR(cmd) & _IOC_WRITE)
+		return memdup_user(user, size);
+	arg = kzalloc(max_t(size_t, size, 1), GFP_KERNEL_ACCOUNT);
+	return arg ?: ERR_PTR(-ENOMEM);
+}
+
+long mkvm_arg_out(unsigned int cmd, void __user *user, void *arg, long ret)
+{
+	if (!ret && _IOC_DIR(cmd) & _IOC_READ && copy_to_user(user, arg, _IOC_SIZE(cmd)))
+		ret = -EFAULT;
+	kfree(arg);
+	return ret;
+}
+
 /* Whatever is not here is absent: 0. docs/abi.md has the same table. */
 int mkvm_check_extension(unsigned long cap)
 {
@@ -46,6 +65,14 @@ int mkvm_check_extension(unsigned long cap)
 	case KVM_CAP_COALESCED_PIO:
 	case KVM_CAP_ENABLE_CAP_VM:
 	case KVM_CAP_READONLY_MEM:
+	case KVM_CAP_ENABLE_CAP:
+	case KVM_CAP_GET_TSC_KHZ:
+	case KVM_CAP_KVMCLOCK_CTRL:
+	case KVM_CAP_VCPU_ATTRIBUTES:
+	case KVM_CAP_SREGS2:
+	case KVM_CAP_GET_MSR_FEATURES:
+	case KVM_CAP_MSR_PLATFORM_INFO:
+	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:
 		return 1;
 	case KVM_CAP_IRQ_ROUTING:
 		return MKVM_MAX_ROUTES;
@@ -56,6 +83,12 @@ int mkvm_check_extension(unsigned long cap)
 	case KVM_CAP_XSAVE:
 	case KVM_CAP_XCRS:
 		return !!mkvm_fpu_features();
+	case KVM_CAP_XSAVE2:
+		return sizeof(struct kvm_xsave);
+	case KVM_CAP_ADJUST_CLOCK:
+		return KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
+	case KVM_CAP_MCE:
+		return MKVM_MCE_BANKS;
 	case KVM_CAP_INTR_SHADOW:
 		return KVM_X86_SHADOW_INT_MOV_SS | KVM_X86_SHADOW_INT_STI;
 	case KVM_CAP_NR_VCPUS:
@@ -98,7 +131,7 @@ static int get_supported_cpuid(struct kvm_cpuid2 __user *user)
 #define MSR_LIST_MAX	256
 
 /* nmsrs says how many there are even when the room was too small. */
-static int get_msr_index_list(struct kvm_msr_list __user *user)
+static int get_msr_list(struct kvm_msr_list __user *user, u8 flag)
 {
 	struct kvm_msr_list head;
 	struct mkvm_guest_cpu cpu;
@@ -112,7 +145,7 @@ static int get_msr_index_list(struct kvm_msr_list __user *user)
 	if (!list)
 		return -ENOMEM;
 	mkvm_most_capable_cpu(&cpu);
-	nr = mkvm_msr_list(&cpu, list, MSR_LIST_MAX);
+	nr = mkvm_msr_list(&cpu, flag, list, MSR_LIST_MAX);
 	head.nmsrs = nr;
 	if (copy_to_user(user, &head, sizeof(head)))
 		ret = -EFAULT;
@@ -140,7 +173,13 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_GET_SUPPORTED_CPUID:
 		return get_supported_cpuid(user);
 	case KVM_GET_MSR_INDEX_LIST:
-		return get_msr_index_list(user);
+		return get_msr_list(user, MKVM_MSR_LISTED);
+	case KVM_GET_MSR_FEATURE_INDEX_LIST:
+		return get_msr_list(user, MKVM_MSR_FEATURE);
+	case KVM_GET_MSRS:
+		return mkvm_msrs_ioctl(NULL, user, false);
+	case KVM_X86_GET_MCE_CAP_SUPPORTED:
+		return put_user(MKVM_MCG_CAPS, (u64 __user *)user) ? -EFAULT : 0;
 	default:
 		return -EINVAL;		/* what KVM's system fd says */
 	}

@@ -3,10 +3,20 @@
 #ifndef MKVM_DEV_H
 #define MKVM_DEV_H
 
+#include <linux/compiler_types.h>
+
 struct file_operations;
 
 extern const struct file_operations mkvm_dev_fops;	/* dev.c */
 extern const struct file_operations mkvm_vm_fops;	/* vm.c */
 extern const struct file_operations mkvm_vcpu_fops;	/* vcpu.c */
+
+/*
+ * Requests whose number tells the size and direction of a struct, which is copied
+ * from userspace once: the struct, zeroed where nothing comes in, or ERR_PTR.
+ */
+void *mkvm_arg_in(unsigned int cmd, const void __user *user);
+/* Copies it out if ret is 0, and frees it: ret, or -EFAULT. */
+long mkvm_arg_out(unsigned int cmd, void __user *user, void *arg, long ret);
 
 #endif /* MKVM_DEV_H */

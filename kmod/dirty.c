@@ -99,15 +99,12 @@ static int get_log(struct mkvm_vm *vm, const struct kvm_dirty_log *log)
 	return copy_to_user(p.user, slot->dirty, p.nr * sizeof(*slot->dirty)) ? -EFAULT : 0;
 }
 
-int mkvm_get_dirty_log(struct mkvm_vm *vm, const void __user *user)
+int mkvm_get_dirty_log(struct mkvm_vm *vm, void *arg)
 {
-	struct kvm_dirty_log log;
 	int ret;
 
-	if (copy_from_user(&log, user, sizeof(log)))
-		return -EFAULT;
 	mutex_lock(&vm->slots_lock);
-	ret = get_log(vm, &log);
+	ret = get_log(vm, arg);
 	mutex_unlock(&vm->slots_lock);
 	return ret;
 }
@@ -131,15 +128,12 @@ static int clear_log(struct mkvm_vm *vm, const struct kvm_clear_dirty_log *log)
 	return clear_dirty(vm, p, false);
 }
 
-int mkvm_clear_dirty_log(struct mkvm_vm *vm, const void __user *user)
+int mkvm_clear_dirty_log(struct mkvm_vm *vm, void *arg)
 {
-	struct kvm_clear_dirty_log log;
 	int ret;
 
-	if (copy_from_user(&log, user, sizeof(log)))
-		return -EFAULT;
 	mutex_lock(&vm->slots_lock);
-	ret = clear_log(vm, &log);
+	ret = clear_log(vm, arg);
 	mutex_unlock(&vm->slots_lock);
 	return ret;
 }

@@ -82,9 +82,9 @@ static int change_slots(struct mkvm_vm *vm, struct mkvm_slots *slots,
 	return 0;
 }
 
-int mkvm_set_memory_region(struct mkvm_vm *vm,
-			   const struct kvm_userspace_memory_region *region)
+int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg)
 {
+	const struct kvm_userspace_memory_region *region = arg;
 	struct mkvm_slot_change change = {};
 	struct mkvm_slots *slots;
 	int ret;

@@ -6,7 +6,8 @@
  * A legend in brackets says what guards a member:
  *   [I] set before the object is published, constant afterwards
  *   [v] vcpu->lock: only the thread in an ioctl of this vCPU
- *   [l] vm->lock   [s] vm->slots_lock, readers under vm->srcu   [m] vm->mmu.lock
+ *   [l] vm->lock   [c] vm->clock_lock   [m] vm->mmu.lock
+ *   [s] vm->slots_lock, readers under vm->srcu
  *   [a] atomic or READ_ONCE/WRITE_ONCE, anybody
  */
 #ifndef MKVM_H
@@ -55,8 +56,7 @@ enum mkvm_next {
 /* Before mkvm_mmu_init, freed after mkvm_mmu_free. */
 int mkvm_slots_init(struct mkvm_vm *vm);
 void mkvm_slots_free(struct mkvm_vm *vm);
-int mkvm_set_memory_region(struct mkvm_vm *vm,
-			   const struct kvm_userspace_memory_region *region);
+int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg);	/* KVM_SET_USER_MEMORY_REGION */
 /*
  * Copy between the kernel and guest memory through the slots; may sleep, may
  * cross pages and slots; what is written is logged. -ENXIO: there is no slot, or
@@ -84,8 +84,8 @@ int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size)
  */
 unsigned long *mkvm_dirty_alloc(struct mkvm_vm *vm, u64 npages);
 /* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
-int mkvm_get_dirty_log(struct mkvm_vm *vm, const void __user *user);
-int mkvm_clear_dirty_log(struct mkvm_vm *vm, const void __user *user);
+int mkvm_get_dirty_log(struct mkvm_vm *vm, void *arg);	/* struct kvm_dirty_log */
+int mkvm_clear_dirty_log(struct mkvm_vm *vm, void *arg);	/* struct kvm_clear_dirty_log */
 int mkvm_set_dirty_log_mode(struct mkvm_vm *vm, const struct kvm_enable_cap *cap);
 
 /* The page has been written, or is about to be with vm->mmu.lock held. Under vm->srcu. */
@@ -132,7 +132,7 @@ void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
 
 /* ---- vm.c ---- */
 
-/* One moment, as the TSC and as the VM's clock in nanoseconds. */
+/* One moment, as mkvm_host_tsc() and as the VM's clock in nanoseconds. */
 struct mkvm_clock_base {
 	u64 tsc, ns;
 };
@@ -157,8 +157,15 @@ struct mkvm_vm {
 	u32 boot_cpu_id;		/* [l] likewise */
 	u64 tss_addr;			/* [l] accepted and kept; unrestricted guest needs none */
 	u64 identity_map_addr;		/* [l] likewise */
-	u64 clock_start_ns;		/* [I] of the host's raw clock, when the VM's was 0 */
-	struct mkvm_clock_base clock;	/* [I] */
+
+	/* KVM_ENABLE_CAP */
+	u32 max_vcpu_id;		/* [l] ids are below it; 0: MKVM_MAX_VCPU_ID */
+	bool no_platform_info;		/* [a] that MSR is #GP for the guest */
+
+	spinlock_t clock_lock;		/* guards [c]; never taken with interrupts off */
+	u64 clock_start_ns;		/* [c] of the host's raw clock, when the VM's was 0 */
+	struct mkvm_clock_base clock;	/* [c] */
+	u64 tsc_offset;			/* [c] of the vCPUs whose TSCs agree */
 };
 
 long mkvm_vm_create(unsigned long type);
@@ -284,11 +291,13 @@ struct mkvm_vcpu {
 	bool in_loop;			/* [v] the CPU holds the guest's XCR0, MSRs, DR0-DR3 */
 	u64 dr[4], dr6, dr7;		/* [v] */
 	struct mkvm_msr_file msrs;	/* [v] MSRs that are only values */
-	u64 tsc_offset;			/* [v] guest TSC = host TSC + this */
+	u64 tsc_offset;			/* [v] guest TSC = mkvm_host_tsc() + this */
+	u64 tsc_base;			/* [c] vm->tsc_offset when userspace last set the TSC */
+	u64 tsc_lost;			/* [v] mkvm_host_tsc_lost in the hardware's offset */
 	u64 tsc_adjust;			/* [v] IA32_TSC_ADJUST */
 	u64 clock_msr;			/* [v] MSR_KVM_SYSTEM_TIME */
 	u64 wall_clock_msr;		/* [v] MSR_KVM_WALL_CLOCK */
-	u32 clock_version;		/* [v] of the guest's page, even */
+	bool clock_stopped;		/* [v] KVM_KVMCLOCK_CTRL, for the guest's page */
 	u32 mp_state;			/* [v] KVM_MP_STATE_* */
 	struct mkvm_apic *apic;		/* [I] irq/lapic.c; NULL without an irqchip */
 	int extint;			/* [v] split irqchip: KVM_INTERRUPT's vector; -1: none */
@@ -299,6 +308,7 @@ struct mkvm_vcpu {
 	struct kvm_cpuid_entry2 *cpuid;	/* [v] nr_cpuid entries */
 	u32 nr_cpuid;			/* [v] */
 	struct mkvm_guest_cpu guest_cpu;	/* [v] what its CPUID allows */
+	bool enforce_pv;		/* [v] KVM's MSRs only where its CPUID says so */
 	bool has_run;			/* [v] */
 	bool run_synced;		/* [v] kvm_run tells the state at the end of this KVM_RUN */
 
@@ -311,6 +321,8 @@ struct mkvm_vcpu {
 };
 
 long mkvm_vcpu_create(struct mkvm_vm *vm, unsigned long id);
+/* KVM_GET_MSRS, KVM_SET_MSRS: how many were done. v NULL: reads what all vCPUs have. */
+int mkvm_msrs_ioctl(struct mkvm_vcpu *v, struct kvm_msrs __user *user, bool write);
 void mkvm_vcpu_free(struct mkvm_vcpu *v);	/* its VM is going: nobody else has it */
 void mkvm_vcpu_reset(struct mkvm_vcpu *v);	/* INIT. May sleep. */
 int mkvm_vcpu_nmi(struct mkvm_vcpu *v, void *unused);	/* KVM_NMI. Loaded. */

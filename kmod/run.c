@@ -41,6 +41,8 @@ void mkvm_vcpu_load(struct mkvm_vcpu *v)
 		set_bit(MKVM_REQ_CLOCK, &v->requests);	/* and its TSC may differ */
 		WRITE_ONCE(v->cpu, cpu);
 	}
+	if (unlikely(v->tsc_lost != READ_ONCE(mkvm_host_tsc_lost)))
+		mkvm_set_tsc_offset(v, v->tsc_offset);	/* the host was suspended */
 }
 
 void mkvm_vcpu_put(struct mkvm_vcpu *v)

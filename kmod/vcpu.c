@@ -6,11 +6,13 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/tsc.h>
 
 #include "mkvm.h"
 #include "dev.h"
 #include "irq/board.h"
 #include "vendor.h"
+#include "host/host.h"
 #include "pure/sregs.h"
 #include "pure/vmx_bits.h"
 #include "x86/x86.h"
@@ -54,7 +56,7 @@ static void reset_state(struct mkvm_vcpu *v)
 	v->dr6 = MKVM_DR6_RESET;
 	v->dr7 = MKVM_DR7_RESET;
 	v->mp_state = boots || !v->apic ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
-	v->tsc_offset = -rdtsc();
+	mkvm_init_tsc(v);
 	mkvm_msr_reset(&v->msrs);
 	mkvm_derive_guest_cpu(v);
 }
@@ -139,7 +141,7 @@ static int check_new_id(struct mkvm_vm *vm, u32 id)
 {
 	u32 i;
 
-	if (vm->nr_vcpus == MKVM_MAX_VCPUS)
+	if (vm->nr_vcpus == MKVM_MAX_VCPUS || (vm->max_vcpu_id && id >= vm->max_vcpu_id))
 		return -EINVAL;
 	for (i = 0; i < vm->nr_vcpus; i++)
 		if (vm->vcpus[i]->id == id)
@@ -270,44 +272,10 @@ static int set_regs(struct mkvm_vcpu *v, void *arg)
 	return 0;
 }
 
-static int get_sregs(struct mkvm_vcpu *v, void *arg)
-{
-	mkvm_get_sregs(v, arg);
-	return 0;
-}
-
-static int set_sregs(struct mkvm_vcpu *v, void *arg)
-{
-	return mkvm_set_sregs(v, arg);
-}
-
-static int get_fpu(struct mkvm_vcpu *v, void *arg)
-{
-	mkvm_get_fpu(v, arg);
-	return 0;
-}
-
-static int set_fpu(struct mkvm_vcpu *v, void *arg)
-{
-	return mkvm_set_fpu(v, arg);
-}
-
-static int get_xsave(struct mkvm_vcpu *v, void *arg)
-{
-	mkvm_get_xsave(v, arg);
-	return 0;
-}
-
-static int set_xsave(struct mkvm_vcpu *v, void *arg)
-{
-	return mkvm_set_xsave(v, arg);
-}
-
 static int get_xcrs(struct mkvm_vcpu *v, void *arg)
 {
 	struct kvm_xcrs *x = arg;
 
-	memset(x, 0, sizeof(*x));
 	x->nr_xcrs = 1;
 	x->xcrs[0].value = v->xcr0;
 	return 0;
@@ -330,7 +298,6 @@ static int get_debugregs(struct mkvm_vcpu *v, void *arg)
 {
 	struct kvm_debugregs *d = arg;
 
-	memset(d, 0, sizeof(*d));
 	memcpy(d->db, v->dr, sizeof(d->db));
 	d->dr6 = v->dr6;
 	d->dr7 = v->dr7;
@@ -349,17 +316,6 @@ static int set_debugregs(struct mkvm_vcpu *v, void *arg)
 	v->dr7 = d->dr7 | MKVM_DR7_RESET;
 	mkvm_vendor->set_dr7(v, v->dr7);
 	return 0;
-}
-
-static int get_events(struct mkvm_vcpu *v, void *arg)
-{
-	mkvm_get_vcpu_events(v, arg);
-	return 0;
-}
-
-static int set_events(struct mkvm_vcpu *v, void *arg)
-{
-	return mkvm_set_vcpu_events(v, arg);
 }
 
 static int get_mp_state(struct mkvm_vcpu *v, void *arg)
@@ -409,6 +365,17 @@ int mkvm_vcpu_nmi(struct mkvm_vcpu *v, void *unused)
 	return 0;
 }
 
+static int enable_cap(struct mkvm_vcpu *v, void *arg)
+{
+	const struct kvm_enable_cap *cap = arg;
+
+	if (cap->flags || cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	v->enforce_pv = cap->args[0];
+	mkvm_derive_guest_cpu(v);
+	return 0;
+}
+
 static int get_stats(struct mkvm_vcpu *v, void *arg)
 {
 	memcpy(arg, &v->stats, sizeof(v->stats));
@@ -429,37 +396,33 @@ static const struct vcpu_request {
 } requests[] = {
 	{ KVM_GET_REGS,		get_regs,	LOADED },
 	{ KVM_SET_REGS,		set_regs,	LOADED },
-	{ KVM_GET_SREGS,	get_sregs,	LOADED },
-	{ KVM_SET_SREGS,	set_sregs },
+	{ KVM_GET_SREGS,	mkvm_get_sregs,	LOADED },
+	{ KVM_SET_SREGS,	mkvm_set_sregs },
+	{ KVM_GET_SREGS2,	mkvm_get_sregs2 },
+	{ KVM_SET_SREGS2,	mkvm_set_sregs2 },
 	{ KVM_INTERRUPT,	interrupt },
 	{ KVM_NMI,		mkvm_vcpu_nmi,	LOADED },
 	{ KVM_GET_LAPIC,	mkvm_get_lapic },
 	{ KVM_SET_LAPIC,	mkvm_set_lapic },
-	{ KVM_GET_FPU,		get_fpu },
-	{ KVM_SET_FPU,		set_fpu },
-	{ KVM_GET_XSAVE,	get_xsave },
-	{ KVM_SET_XSAVE,	set_xsave },
+	{ KVM_GET_FPU,		mkvm_get_fpu },
+	{ KVM_SET_FPU,		mkvm_set_fpu },
+	{ KVM_GET_XSAVE,	mkvm_get_xsave },
+	{ KVM_GET_XSAVE2,	mkvm_get_xsave },
+	{ KVM_SET_XSAVE,	mkvm_set_xsave },
 	{ KVM_GET_XCRS,		get_xcrs },
 	{ KVM_SET_XCRS,		set_xcrs },
 	{ KVM_GET_DEBUGREGS,	get_debugregs },
 	{ KVM_SET_DEBUGREGS,	set_debugregs,	LOADED },
-	{ KVM_GET_VCPU_EVENTS,	get_events,	LOADED },
-	{ KVM_SET_VCPU_EVENTS,	set_events,	LOADED },
+	{ KVM_GET_VCPU_EVENTS,	mkvm_get_vcpu_events,	LOADED },
+	{ KVM_SET_VCPU_EVENTS,	mkvm_set_vcpu_events,	LOADED },
 	{ KVM_GET_MP_STATE,	get_mp_state },
 	{ KVM_SET_MP_STATE,	set_mp_state },
+	{ KVM_X86_SETUP_MCE,	mkvm_setup_mce },
+	{ KVM_X86_SET_MCE,	mkvm_set_mce,	LOADED },
+	{ KVM_ENABLE_CAP,	enable_cap },
 	{ MKVM_GET_STATS,	get_stats },
 	{ MKVM_GET_VMCB,	get_vmcb,	LOADED },
 };
-
-static const struct vcpu_request *find_request(unsigned int cmd)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(requests); i++)
-		if (requests[i].cmd == cmd)
-			return &requests[i];
-	return NULL;
-}
 
 static int call_request(struct mkvm_vcpu *v, const struct vcpu_request *request, void *arg)
 {
@@ -473,27 +436,20 @@ static int call_request(struct mkvm_vcpu *v, const struct vcpu_request *request,
 	return ret;
 }
 
-/* The command word says the size and the direction; the struct is copied once. */
 static long fixed_size_ioctl(struct mkvm_vcpu *v, unsigned int cmd, void __user *user)
 {
-	const struct vcpu_request *request = find_request(cmd);
-	size_t size = _IOC_SIZE(cmd);
 	void *arg;
-	long ret;
+	size_t i;
 
-	if (!request)
-		return -EINVAL;		/* what KVM's vCPU fd says */
-	arg = kzalloc(max_t(size_t, size, 1), GFP_KERNEL_ACCOUNT);
-	if (!arg)
-		return -ENOMEM;
-	if ((_IOC_DIR(cmd) & _IOC_WRITE) && copy_from_user(arg, user, size))
-		ret = -EFAULT;
-	else
-		ret = call_request(v, request, arg);
-	if (!ret && (_IOC_DIR(cmd) & _IOC_READ) && copy_to_user(user, arg, size))
-		ret = -EFAULT;
-	kfree(arg);
-	return ret;
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		if (requests[i].cmd != cmd)
+			continue;
+		arg = mkvm_arg_in(cmd, user);
+		if (IS_ERR(arg))
+			return PTR_ERR(arg);
+		return mkvm_arg_out(cmd, user, arg, call_request(v, &requests[i], arg));
+	}
+	return -EINVAL;		/* what KVM's vCPU fd says */
 }
 
 /* ---- ioctls with an array behind a header ---- */
@@ -532,19 +488,37 @@ static int get_cpuid2(struct mkvm_vcpu *v, struct kvm_cpuid2 __user *user)
 
 #define MSRS_PER_CALL	256	/* KVM's limit: one more is E2BIG */
 
+/* What is the same for every vCPU. */
+static int get_feature_msr(u32 index, __u64 *value)
+{
+	const struct mkvm_msr_rule *rule = mkvm_msr_find(index);
+
+	if (!rule || !(rule->flags & MKVM_MSR_FEATURE))
+		return 1;
+	*value = rule->reset;
+	return 0;
+}
+
 /* Loaded. How many were done before one was refused. */
 static int access_msrs(struct mkvm_vcpu *v, struct kvm_msr_entry *entry, u32 nr, bool write)
 {
+	int refused;
 	u32 i;
 
-	for (i = 0; i < nr; i++)
-		if (write ? mkvm_set_msr(v, entry[i].index, entry[i].data, MKVM_MSR_BY_USER) :
-			    mkvm_get_msr(v, entry[i].index, &entry[i].data, MKVM_MSR_BY_USER))
+	for (i = 0; i < nr; i++, entry++) {
+		if (!v)
+			refused = get_feature_msr(entry->index, &entry->data);
+		else if (write)
+			refused = mkvm_set_msr(v, entry->index, entry->data, MKVM_MSR_BY_USER);
+		else
+			refused = mkvm_get_msr(v, entry->index, &entry->data, MKVM_MSR_BY_USER);
+		if (refused)
 			break;
+	}
 	return i;
 }
 
-static int msrs_ioctl(struct mkvm_vcpu *v, struct kvm_msrs __user *user, bool write)
+int mkvm_msrs_ioctl(struct mkvm_vcpu *v, struct kvm_msrs __user *user, bool write)
 {
 	struct kvm_msr_entry *entries;
 	struct kvm_msrs head;
@@ -559,9 +533,11 @@ static int msrs_ioctl(struct mkvm_vcpu *v, struct kvm_msrs __user *user, bool wr
 	entries = memdup_user(user->entries, head.nmsrs * sizeof(*entries));
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
-	mkvm_vcpu_load(v);
+	if (v)
+		mkvm_vcpu_load(v);
 	nr = access_msrs(v, entries, head.nmsrs, write);
-	mkvm_vcpu_put(v);
+	if (v)
+		mkvm_vcpu_put(v);
 	if (!write && copy_to_user(user->entries, entries, head.nmsrs * sizeof(*entries)))
 		nr = -EFAULT;
 	kfree(entries);
@@ -585,6 +561,29 @@ static int set_signal_mask(struct mkvm_vcpu *v, struct kvm_signal_mask __user *u
 	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
 	v->sigset = set;
 	v->sigset_active = true;
+	return 0;
+}
+
+/* The one attribute that a vCPU has: its TSC as an offset to the host's. */
+static int device_attr(struct mkvm_vcpu *v, unsigned int cmd, const void __user *user)
+{
+	struct kvm_device_attr attr;
+	u64 offset;
+
+	if (copy_from_user(&attr, user, sizeof(attr)))
+		return -EFAULT;
+	if (attr.group != KVM_VCPU_TSC_CTRL || attr.attr != KVM_VCPU_TSC_OFFSET)
+		return -ENXIO;
+	if (cmd == KVM_HAS_DEVICE_ATTR)
+		return 0;
+	if (cmd == KVM_GET_DEVICE_ATTR)
+		return put_user(v->tsc_offset + mkvm_host_tsc_lost,
+				(u64 __user *)u64_to_user_ptr(attr.addr));
+	if (get_user(offset, (u64 __user *)u64_to_user_ptr(attr.addr)))
+		return -EFAULT;
+	mkvm_vcpu_load(v);
+	mkvm_sync_tsc(v, offset - mkvm_host_tsc_lost, true);
+	mkvm_vcpu_put(v);
 	return 0;
 }
 
@@ -630,9 +629,19 @@ static long locked_ioctl(struct mkvm_vcpu *v, unsigned int cmd, unsigned long ar
 	case KVM_GET_CPUID2:
 		return get_cpuid2(v, user);
 	case KVM_GET_MSRS:
-		return msrs_ioctl(v, user, false);
+		return mkvm_msrs_ioctl(v, user, false);
 	case KVM_SET_MSRS:
-		return msrs_ioctl(v, user, true);
+		return mkvm_msrs_ioctl(v, user, true);
+	case KVM_SET_TSC_KHZ:
+		return mkvm_set_tsc_khz(arg);
+	case KVM_GET_TSC_KHZ:
+		return tsc_khz;
+	case KVM_KVMCLOCK_CTRL:
+		return mkvm_clock_ctrl(v);
+	case KVM_SET_DEVICE_ATTR:
+	case KVM_GET_DEVICE_ATTR:
+	case KVM_HAS_DEVICE_ATTR:
+		return device_attr(v, cmd, user);
 	case KVM_SET_SIGNAL_MASK:
 		return set_signal_mask(v, user);
 	case MKVM_GET_VMCS:

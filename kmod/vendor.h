@@ -102,6 +102,7 @@ struct mkvm_vendor {
 	bool (*nmi_blocked)(struct mkvm_vcpu *v);
 	void (*set_nmi_blocked)(struct mkvm_vcpu *v, bool blocked);
 	void (*load_pdptrs)(struct mkvm_vcpu *v, const u64 pdpte[4]);
+	void (*get_pdptrs)(struct mkvm_vcpu *v, u64 pdpte[4]);	/* NULL: the CPU keeps none */
 
 	/* ---- inspection: loaded; may be NULL where a vendor has none ---- */
 

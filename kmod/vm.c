@@ -150,15 +150,6 @@ void mkvm_request_all(struct mkvm_vm *vm, unsigned int request)
 
 /* ---- ioctls ---- */
 
-static int set_memory_region(struct mkvm_vm *vm, const void __user *user)
-{
-	struct kvm_userspace_memory_region region;
-
-	if (copy_from_user(&region, user, sizeof(region)))
-		return -EFAULT;
-	return mkvm_set_memory_region(vm, &region);
-}
-
 /* Three pages that KVM needs without unrestricted guest; we keep the address only. */
 static int set_tss_addr(struct mkvm_vm *vm, unsigned long addr)
 {
@@ -170,13 +161,11 @@ static int set_tss_addr(struct mkvm_vm *vm, unsigned long addr)
 	return 0;
 }
 
-static int set_identity_map_addr(struct mkvm_vm *vm, const void __user *user)
+static int set_identity_map_addr(struct mkvm_vm *vm, void *arg)
 {
+	u64 addr = *(u64 *)arg;
 	int ret = 0;
-	u64 addr;
 
-	if (copy_from_user(&addr, user, sizeof(addr)))
-		return -EFAULT;
 	mutex_lock(&vm->lock);
 	if (vm->nr_vcpus)
 		ret = -EINVAL;
@@ -206,21 +195,37 @@ static int create_irqchip(struct mkvm_vm *vm, enum mkvm_irqchip irqchip, u32 pin
 
 #define MAX_IOAPIC_PINS	4096	/* of userspace's, with the split irqchip */
 
-static int enable_cap(struct mkvm_vm *vm, const void __user *user)
+static int set_max_vcpu_id(struct mkvm_vm *vm, u64 max)
 {
-	struct kvm_enable_cap cap;
+	int ret = -EINVAL;
 
-	if (copy_from_user(&cap, user, sizeof(cap)))
-		return -EFAULT;
-	if (cap.flags)
+	mutex_lock(&vm->lock);
+	if (max <= MKVM_MAX_VCPU_ID && (!vm->max_vcpu_id || vm->max_vcpu_id == max)) {
+		vm->max_vcpu_id = max;
+		ret = 0;
+	}
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+static int enable_cap(struct mkvm_vm *vm, void *arg)
+{
+	const struct kvm_enable_cap *cap = arg;
+
+	if (cap->flags)
 		return -EINVAL;
-	switch (cap.cap) {
+	switch (cap->cap) {
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		WRITE_ONCE(vm->no_platform_info, !cap->args[0]);
+		return 0;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
-		return mkvm_set_dirty_log_mode(vm, &cap);
+		return mkvm_set_dirty_log_mode(vm, cap);
 	case KVM_CAP_SPLIT_IRQCHIP:
-		if (cap.args[0] > MAX_IOAPIC_PINS)
+		if (cap->args[0] > MAX_IOAPIC_PINS)
 			return -EINVAL;
-		return create_irqchip(vm, MKVM_IRQCHIP_SPLIT, cap.args[0]);
+		return create_irqchip(vm, MKVM_IRQCHIP_SPLIT, cap->args[0]);
+	case KVM_CAP_MAX_VCPU_ID:
+		return set_max_vcpu_id(vm, cap->args[0]);
 	default:
 		return -EINVAL;
 	}
@@ -239,38 +244,57 @@ static int set_boot_cpu_id(struct mkvm_vm *vm, unsigned long id)
 	return ret;
 }
 
+/* A struct each, whose size the number says; what else there is: vm_ioctl. */
+static const struct vm_request {
+	unsigned int cmd;
+	int (*run)(struct mkvm_vm *vm, void *arg);
+} requests[] = {
+	{ KVM_SET_USER_MEMORY_REGION,	mkvm_set_memory_region },
+	{ KVM_GET_DIRTY_LOG,		mkvm_get_dirty_log },
+	{ KVM_CLEAR_DIRTY_LOG,		mkvm_clear_dirty_log },
+	{ KVM_SET_IDENTITY_MAP_ADDR,	set_identity_map_addr },
+	{ KVM_ENABLE_CAP,		enable_cap },
+	{ KVM_GET_CLOCK,		mkvm_get_clock },
+	{ KVM_SET_CLOCK,		mkvm_set_clock },
+};
+
+static long fixed_size_ioctl(struct mkvm_vm *vm, unsigned int cmd, void __user *user)
+{
+	void *arg;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		if (requests[i].cmd != cmd)
+			continue;
+		arg = mkvm_arg_in(cmd, user);
+		if (IS_ERR(arg))
+			return PTR_ERR(arg);
+		return mkvm_arg_out(cmd, user, arg, requests[i].run(vm, arg));
+	}
+	return mkvm_board_ioctl(vm, cmd, user);
+}
+
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct mkvm_vm *vm = file->private_data;
-	void __user *user = (void __user *)arg;
 
 	if (vm->mm != current->mm)
 		return -EIO;
 	switch (cmd) {
 	case KVM_CREATE_VCPU:
 		return mkvm_vcpu_create(vm, arg);
-	case KVM_SET_USER_MEMORY_REGION:
-		return set_memory_region(vm, user);
-	case KVM_GET_DIRTY_LOG:
-		return mkvm_get_dirty_log(vm, user);
-	case KVM_CLEAR_DIRTY_LOG:
-		return mkvm_clear_dirty_log(vm, user);
-	case KVM_ENABLE_CAP:
-		return enable_cap(vm, user);
 	case KVM_CHECK_EXTENSION:
 		return mkvm_check_extension(arg);
 	case KVM_SET_NR_MMU_PAGES:	/* of shadow page tables, which there are none */
 		return arg < 64 ? -EINVAL : 0;
 	case KVM_SET_TSS_ADDR:
 		return set_tss_addr(vm, arg);
-	case KVM_SET_IDENTITY_MAP_ADDR:
-		return set_identity_map_addr(vm, user);
 	case KVM_CREATE_IRQCHIP:
 		return create_irqchip(vm, MKVM_IRQCHIP_KERNEL, 0);
 	case KVM_SET_BOOT_CPU_ID:
 		return set_boot_cpu_id(vm, arg);
 	default:
-		return mkvm_board_ioctl(vm, cmd, user);
+		return fixed_size_ioctl(vm, cmd, (void __user *)arg);
 	}
 }
 

@@ -53,6 +53,7 @@ FIXTURE_SETUP(abi)
 	kvm_val(self->vm.fd, KVM_CREATE_IRQCHIP, 0);	/* some requests exist only with one */
 	vcpu_create_bare(&self->cpu, &self->vm, 0);
 	self->cpu.run->immediate_exit = 1;	/* for KVM_RUN */
+	set_msr(&self->cpu, 0x4b564d01, 1);	/* for KVM_KVMCLOCK_CTRL */
 	self->fd[FD_system] = open_device();
 	self->fd[FD_VM] = self->vm.fd;
 	self->fd[FD_vCPU] = self->cpu.fd;

@@ -9,7 +9,8 @@
 #define MSR_WALL_CLOCK	0x4b564d00
 #define MSR_SYSTEM_TIME	0x4b564d01
 #define ENABLE		1
-#define STABLE		1	/* flag */
+#define STABLE		1	/* flags */
+#define STOPPED		2
 #define PAGE_GPA	GUEST_DATA
 
 /* <asm/pvclock-abi.h>, which userspace does not get */
@@ -158,6 +159,161 @@ TEST_F(clock, knows_the_time_of_day)
 	/* The two clocks of the host drift apart a little, and are not read at once. */
 	EXPECT_LE(self->before_made - 0.02, made) TH_LOG("%f", made);
 	EXPECT_GE(self->after_made + 0.02, made) TH_LOG("%f", made);
+}
+
+/* ---- what userspace does to the clock ---- */
+
+#define CLOCK_FLAGS	(KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC)
+
+static struct kvm_clock_data get_clock(struct guest *g)
+{
+	struct kvm_clock_data data;
+
+	memset(&data, 0xa5, sizeof(data));
+	if (kvm(g->vm.fd, KVM_GET_CLOCK, &data))
+		die("KVM_GET_CLOCK");
+	return data;
+}
+
+TEST_F(clock, userspace_reads_and_sets_it)
+{
+	struct kvm_clock_data before, after, set = { .clock = 1000000000000ull };
+	u64 guest;
+
+	set_clock_msr(&self->g, MSR_SYSTEM_TIME, PAGE_GPA | ENABLE);
+	guest_tsc(&self->g);
+	ASSERT_EQ(0, kvm(self->g.vm.fd, KVM_SET_CLOCK, &set));
+	before = get_clock(&self->g);
+	guest_tsc(&self->g);
+	guest = read_clock(&self->g) * 1e9;
+	after = get_clock(&self->g);
+	EXPECT_EQ(CLOCK_FLAGS, before.flags & CLOCK_FLAGS);
+	EXPECT_LE(set.clock, before.clock);
+	/* A double holds 53 bits. */
+	EXPECT_LE(before.clock - 1, guest);
+	EXPECT_GE(after.clock + 1, guest);
+	EXPECT_LT(before.host_tsc, after.host_tsc);
+	EXPECT_EQ(0, before.pad0);
+	for (int i = 0; i < ARRAY_SIZE(before.pad); i++)
+		EXPECT_EQ(0, before.pad[i]);
+}
+
+TEST_F(clock, moves_on_by_the_time_that_passed)
+{
+	struct kvm_clock_data data = get_clock(&self->g);
+
+	data.realtime -= 1000000000000ull;
+	ASSERT_EQ(0, kvm(self->g.vm.fd, KVM_SET_CLOCK, &data));
+	EXPECT_LE(data.clock + 1000000000000ull, get_clock(&self->g).clock);
+	data.flags = 1u << 31;
+	EXPECT_EQ(-EINVAL, kvm(self->g.vm.fd, KVM_SET_CLOCK, &data));
+}
+
+TEST_F(clock, guest_hears_of_a_stop)
+{
+	EXPECT_EQ(-EINVAL, kvm_val(self->g.cpu.fd, KVM_KVMCLOCK_CTRL, 0));
+	set_clock_msr(&self->g, MSR_SYSTEM_TIME, PAGE_GPA | ENABLE);
+	guest_tsc(&self->g);
+	EXPECT_EQ(0, info(&self->g)->flags & STOPPED);
+	ASSERT_EQ(0, kvm_val(self->g.cpu.fd, KVM_KVMCLOCK_CTRL, 0));
+	guest_tsc(&self->g);
+	EXPECT_EQ(STOPPED, info(&self->g)->flags & STOPPED);
+	/* It stays when the page is written for another reason, until the guest clears it. */
+	set_msr(&self->g.cpu, 0x10, 0);
+	guest_tsc(&self->g);
+	EXPECT_EQ(STOPPED, info(&self->g)->flags & STOPPED);
+}
+
+/* ---- TSCs of several vCPUs ---- */
+
+static u64 tsc_difference(struct vcpu *a, struct vcpu *b)
+{
+	u64 offset[2];
+	struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET };
+
+	attr.addr = (u64)&offset[0];
+	if (kvm(a->fd, KVM_GET_DEVICE_ATTR, &attr))
+		die("KVM_GET_DEVICE_ATTR");
+	attr.addr = (u64)&offset[1];
+	if (kvm(b->fd, KVM_GET_DEVICE_ATTR, &attr))
+		die("KVM_GET_DEVICE_ATTR");
+	return offset[0] - offset[1];
+}
+
+TEST_F(clock, tscs_agree_as_KVM_has_it)
+{
+	struct vcpu *a = &self->g.cpu, b;
+	u64 second = kvm_val(a->fd, KVM_GET_TSC_KHZ, 0) * 1000ull, tsc;
+
+	vcpu_create(&b, &self->g.vm, 1);
+	EXPECT_EQ(0, tsc_difference(a, &b));
+	/* The same value one after the other. */
+	ASSERT_EQ(1, set_msr(a, 0x10, 100 * second));
+	EXPECT_NE(0, tsc_difference(a, &b));
+	ASSERT_EQ(1, set_msr(&b, 0x10, 100 * second));
+	EXPECT_EQ(0, tsc_difference(a, &b));
+	/* Half a second beside, and 0. */
+	get_msr(a, 0x10, &tsc);
+	ASSERT_EQ(1, set_msr(&b, 0x10, tsc + second / 2));
+	EXPECT_EQ(0, tsc_difference(a, &b));
+	ASSERT_EQ(1, set_msr(&b, 0x10, 0));
+	EXPECT_EQ(0, tsc_difference(a, &b));
+	ASSERT_EQ(1, set_msr(&b, 0x10, tsc + 1000 * second));
+	EXPECT_NE(0, tsc_difference(a, &b));
+	vcpu_close(&b);
+}
+
+/* With TSCs that differ a guest must not take one vCPU's page for all. */
+TEST_F(clock, stable_only_while_tscs_agree)
+{
+	struct vcpu b;
+	u64 far = 1ull << 50;
+
+	set_clock_msr(&self->g, MSR_SYSTEM_TIME, PAGE_GPA | ENABLE);
+	guest_tsc(&self->g);
+	if (!(info(&self->g)->flags & STABLE))
+		SKIP(return, "the host's TSC is not stable");
+	vcpu_create(&b, &self->g.vm, 1);
+	ASSERT_EQ(1, set_msr(&b, 0x10, far));
+	guest_tsc(&self->g);
+	EXPECT_EQ(0, info(&self->g)->flags & STABLE);
+	EXPECT_EQ(0, get_clock(&self->g).flags & KVM_CLOCK_TSC_STABLE);
+	ASSERT_EQ(1, set_msr(&self->g.cpu, 0x10, far));
+	guest_tsc(&self->g);
+	EXPECT_EQ(STABLE, info(&self->g)->flags & STABLE);
+	vcpu_close(&b);
+}
+
+TEST_F(clock, tsc_offset_attribute)
+{
+	u64 offset = -(1ull << 45);
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (u64)&offset,
+	};
+	u64 before = __rdtsc(), tsc;
+
+	ASSERT_EQ(0, kvm(self->g.cpu.fd, KVM_HAS_DEVICE_ATTR, &attr));
+	ASSERT_EQ(0, kvm(self->g.cpu.fd, KVM_SET_DEVICE_ATTR, &attr));
+	tsc = guest_tsc(&self->g);
+	EXPECT_LE(before + offset, tsc);
+	EXPECT_GE(__rdtsc() + offset, tsc);
+	attr.addr = 0;
+	EXPECT_EQ(-EFAULT, kvm(self->g.cpu.fd, KVM_GET_DEVICE_ATTR, &attr));
+	attr.attr = 1;
+	EXPECT_EQ(-ENXIO, kvm(self->g.cpu.fd, KVM_SET_DEVICE_ATTR, &attr));
+	attr.group = 1;
+	EXPECT_EQ(-ENXIO, kvm(self->g.cpu.fd, KVM_HAS_DEVICE_ATTR, &attr));
+}
+
+TEST_F(clock, tsc_frequency)
+{
+	int khz = kvm_val(self->g.cpu.fd, KVM_GET_TSC_KHZ, 0);
+
+	EXPECT_LT(1000, khz);
+	EXPECT_EQ(0, kvm_val(self->g.cpu.fd, KVM_SET_TSC_KHZ, khz));
+	EXPECT_EQ(0, kvm_val(self->g.cpu.fd, KVM_SET_TSC_KHZ, 0));
+	if (!cap(self->g.vm.fd, KVM_CAP_TSC_CONTROL))
+		EXPECT_EQ(-EINVAL, kvm_val(self->g.cpu.fd, KVM_SET_TSC_KHZ, khz / 2));
 }
 
 #define SLOT_GPA	(64 * MIB)

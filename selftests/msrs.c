@@ -195,6 +195,68 @@ TEST_F(msr, impossible_pat_is_gp)
 	EXPECT_EQ(0x00070406, rdmsr_of(g, MSR_PAT).regs.rax);
 }
 
+/* ---- features, and MSRs that capabilities take away ---- */
+
+TEST_F(msr, features_are_listed_and_readable)
+{
+	struct msr_list list = { .nmsrs = 0 };
+	struct msr_table one = { .nmsrs = 1 };
+	int dev = open_device();
+
+	EXPECT_EQ(-E2BIG, kvm(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, &list));
+	ASSERT_LT(0, list.nmsrs);
+	ASSERT_EQ(0, kvm(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, &list));
+	for (u32 i = 0; i < list.nmsrs; i++) {
+		one.entries[0].index = list.indices[i];
+		EXPECT_EQ(1, kvm(dev, KVM_GET_MSRS, &one)) TH_LOG("0x%x", list.indices[i]);
+	}
+	one.entries[0].index = MSR_STAR;
+	EXPECT_EQ(0, kvm(dev, KVM_GET_MSRS, &one));
+}
+
+#define MSR_PLATFORM_INFO	0xce
+#define MSR_UCODE_REV		0x8b
+
+TEST_F(msr, platform_info_is_there_until_it_is_disabled)
+{
+	struct kvm_enable_cap off = { .cap = KVM_CAP_MSR_PLATFORM_INFO };
+	struct guest *g = &self->g;
+
+	ASSERT_EQ(1, set_msr(&g->cpu, MSR_PLATFORM_INFO, 0xff00));
+	EXPECT_EQ(0xff00, rdmsr_of(g, MSR_PLATFORM_INFO).regs.rax);
+	EXPECT_EQ(GP_VECTOR, wrmsr_of(g, MSR_PLATFORM_INFO, 0).vector);
+	ASSERT_EQ(0, kvm(g->vm.fd, KVM_ENABLE_CAP, &off));
+	EXPECT_EQ(GP_VECTOR, rdmsr_of(g, MSR_PLATFORM_INFO).vector);
+	off.flags = 1;
+	EXPECT_EQ(-EINVAL, kvm(g->vm.fd, KVM_ENABLE_CAP, &off));
+}
+
+TEST_F(msr, microcode_revision_is_userspaces)
+{
+	u64 value = 0;
+
+	ASSERT_EQ(1, set_msr(&self->g.cpu, MSR_UCODE_REV, 0x12300000000));
+	EXPECT_EQ(NO_TRAP, wrmsr_of(&self->g, MSR_UCODE_REV, 0).vector);
+	EXPECT_EQ(0x123, rdmsr_of(&self->g, MSR_UCODE_REV).regs.rdx);
+	ASSERT_EQ(1, get_msr(&self->g.cpu, MSR_UCODE_REV, &value));
+	EXPECT_EQ(0x12300000000, value);
+}
+
+TEST_F(msr, pv_features_are_enforced)
+{
+	struct kvm_enable_cap on = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { 1 } };
+	struct cpuid_table t;
+	struct vcpu *v = &self->g.cpu;
+
+	supported_cpuid(&t);
+	find_cpuid(&t, 0x40000001, 0)->eax &= ~(1u << 3);
+	ASSERT_EQ(0, kvm(v->fd, KVM_SET_CPUID2, &t));
+	ASSERT_EQ(0, kvm(v->fd, KVM_ENABLE_CAP, &on));
+	EXPECT_EQ(GP_VECTOR, rdmsr_of(&self->g, 0x4b564d01).vector);
+	EXPECT_EQ(NO_TRAP, rdmsr_of(&self->g, 0x12).vector);
+	EXPECT_EQ(1, set_msr(v, 0x4b564d01, 0));
+}
+
 GUEST(rdtsc, 64, "rdtsc; shl $32, %rdx; or %rdx, %rax");
 
 TEST_F(msr, tsc_runs_on_from_what_was_set)

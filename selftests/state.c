@@ -359,6 +359,131 @@ TEST_F(state, mp_state)
 	}
 }
 
+/* ---- machine checks ---- */
+
+#define MC_CTL(bank)	(0x400 + 4 * (bank))
+#define VALID		(1ull << 63)
+#define OVERFLOW	(1ull << 62)
+#define UNCORRECTED	(1ull << 61)
+#define MCG_IN_PROGRESS	4
+
+TEST_F(state, machine_checks)
+{
+	u64 supported, cap = 10, value;
+	struct kvm_x86_mce mce = { .status = VALID, .addr = 0x1000, .misc = 7, .bank = 3 };
+	struct kvm_vcpu_events e;
+	struct kvm_sregs s;
+
+	ASSERT_EQ(0, kvm(open_device(), KVM_X86_GET_MCE_CAP_SUPPORTED, &supported));
+	EXPECT_EQ(1 << 8 | 1 << 24, supported & (1 << 8 | 1 << 24));
+	EXPECT_EQ(-EINVAL, kvm(self->v.fd, KVM_X86_SETUP_MCE, &(u64){ 0 }));
+	EXPECT_EQ(-EINVAL, kvm(self->v.fd, KVM_X86_SETUP_MCE, &(u64){ 33 }));
+	EXPECT_EQ(-EINVAL, kvm(self->v.fd, KVM_X86_SETUP_MCE, &(u64){ 10 | 1ull << 40 }));
+	cap |= supported;
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_X86_SETUP_MCE, &cap));
+	get_msr(&self->v, 0x179, &value);
+	EXPECT_EQ(cap, value);
+	get_msr(&self->v, MC_CTL(9), &value);
+	EXPECT_EQ(~0ull, value);
+
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_X86_SET_MCE, &mce));
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_X86_SET_MCE, &mce));
+	get_msr(&self->v, MC_CTL(3) + 1, &value);
+	EXPECT_EQ(VALID | OVERFLOW, value);
+	get_msr(&self->v, MC_CTL(3) + 2, &value);
+	EXPECT_EQ(0x1000, value);
+	mce.bank = 10;
+	EXPECT_EQ(-EINVAL, kvm(self->v.fd, KVM_X86_SET_MCE, &mce));
+	mce.bank = 3;
+	mce.status = 0;
+	EXPECT_EQ(-EINVAL, kvm(self->v.fd, KVM_X86_SET_MCE, &mce));
+
+	set_long_mode(&self->v);
+	s = get_sregs(&self->v);
+	s.cr4 |= 1 << 6;	/* MCE */
+	set_sregs(&self->v, &s);
+	mce = (struct kvm_x86_mce){
+		.status = VALID | UNCORRECTED, .mcg_status = MCG_IN_PROGRESS | 1, .bank = 1,
+	};
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_X86_SET_MCE, &mce));
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_VCPU_EVENTS, &e));
+	EXPECT_EQ(1, e.exception.injected | e.exception.pending);
+	EXPECT_EQ(18, e.exception.nr);
+	get_msr(&self->v, 0x17a, &value);
+	EXPECT_EQ(MCG_IN_PROGRESS | 1, value);
+	/* Another one now is the end. */
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_X86_SET_MCE, &mce));
+	ASSERT_EQ(0, vcpu_run(&self->v));
+	EXPECT_EQ(KVM_EXIT_SHUTDOWN, self->v.run->exit_reason);
+}
+
+/* ---- the newer forms ---- */
+
+static struct kvm_sregs2 get_sregs2(struct vcpu *v)
+{
+	struct kvm_sregs2 s;
+
+	memset(&s, 0xa5, sizeof(s));
+	if (kvm(v->fd, KVM_GET_SREGS2, &s))
+		die("KVM_GET_SREGS2");
+	return s;
+}
+
+TEST_F(state, sregs2_are_sregs)
+{
+	struct kvm_sregs old;
+	struct kvm_sregs2 s;
+
+	set_long_mode(&self->v);
+	old = get_sregs(&self->v);
+	s = get_sregs2(&self->v);
+	EXPECT_EQ(0, memcmp(&old, &s, offsetof(struct kvm_sregs, interrupt_bitmap)));
+	EXPECT_EQ(0, s.flags);
+	EXPECT_EQ(0, s.pdptrs[0] | s.pdptrs[1] | s.pdptrs[2] | s.pdptrs[3]);
+	s.cr2 = 0x1234;
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_SET_SREGS2, &s));
+	EXPECT_EQ(0x1234, get_sregs(&self->v).cr2);
+	s.flags = 2;
+	EXPECT_EQ(-EINVAL, kvm(self->v.fd, KVM_SET_SREGS2, &s));
+	s.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	EXPECT_EQ(-EINVAL, kvm(self->v.fd, KVM_SET_SREGS2, &s));
+}
+
+/* The PDPTEs that a CPU without a copy of its own shows are those in memory. */
+TEST_F(state, sregs2_have_pdptes)
+{
+	struct kvm_sregs2 s;
+	struct guest g;
+	u64 *table;
+
+	guest_start(&g, set_protected_mode, "", 0);
+	table = (u64 *)(g.vm.ram + GUEST_DATA);
+	for (u64 i = 0; i < 4; i++)
+		table[i] = i << 12 | 1;
+	s = get_sregs2(&g.cpu);
+	s.cr3 = GUEST_DATA;
+	s.cr4 |= X86_CR4_PAE;
+	s.cr0 |= X86_CR0_PG;
+	s.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	memcpy(s.pdptrs, table, sizeof(s.pdptrs));
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_SREGS2, &s));
+	s = get_sregs2(&g.cpu);
+	EXPECT_EQ(KVM_SREGS2_FLAGS_PDPTRS_VALID, s.flags);
+	EXPECT_EQ(0, memcmp(s.pdptrs, table, sizeof(s.pdptrs)));
+}
+
+TEST_F(state, xsave2_is_xsave)
+{
+	int size = cap(self->vm.fd, KVM_CAP_XSAVE2);
+	struct kvm_xsave *a, b;
+
+	ASSERT_LE(sizeof(*a), size);
+	a = calloc(1, size);
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_XSAVE2, a));
+	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_XSAVE, &b));
+	EXPECT_EQ(0, memcmp(a, &b, sizeof(b)));
+}
+
 TEST_F(state, vcpu_events_round_trip)
 {
 	struct kvm_vcpu_events e = { 0 };

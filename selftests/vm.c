@@ -203,4 +203,21 @@ TEST(identity_map_address_only_before_vcpus)
 	EXPECT_EQ(-EINVAL, kvm(vm.fd, KVM_SET_IDENTITY_MAP_ADDR, &addr));
 }
 
+TEST(largest_vcpu_id_can_be_lowered_once)
+{
+	struct kvm_enable_cap max = { .cap = KVM_CAP_MAX_VCPU_ID };
+	struct vm vm;
+
+	vm_create_bare(&vm);
+	max.args[0] = cap(vm.fd, KVM_CAP_MAX_VCPU_ID) + 1;
+	EXPECT_GT(0, kvm(vm.fd, KVM_ENABLE_CAP, &max));
+	max.args[0] = 2;
+	EXPECT_EQ(0, kvm(vm.fd, KVM_ENABLE_CAP, &max));
+	EXPECT_EQ(0, kvm(vm.fd, KVM_ENABLE_CAP, &max));
+	max.args[0] = 3;
+	EXPECT_GT(0, kvm(vm.fd, KVM_ENABLE_CAP, &max));
+	EXPECT_EQ(-EINVAL, kvm_val(vm.fd, KVM_CREATE_VCPU, 2));
+	EXPECT_LE(0, kvm_val(vm.fd, KVM_CREATE_VCPU, 1));
+}
+
 TEST_HARNESS_MAIN

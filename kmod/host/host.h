@@ -5,6 +5,7 @@
 
 #include <linux/percpu.h>
 #include <linux/types.h>
+#include <asm/msr.h>
 
 struct mkvm_vendor;
 struct page;
@@ -36,6 +37,15 @@ static __always_inline bool mkvm_host_cpu_on(void)
 static __always_inline bool mkvm_host_going_down(void)
 {
 	return READ_ONCE(mkvm_host_stopping);
+}
+
+/* What the TSC was at suspend, less what it was at resume, summed up. */
+extern u64 mkvm_host_tsc_lost;
+
+/* The TSC, but it stands still in suspend instead of starting again. */
+static __always_inline u64 mkvm_host_tsc(void)
+{
+	return rdtsc() + READ_ONCE(mkvm_host_tsc_lost);
 }
 
 /* ---- vmxe.c: CR4.VMXE, and who executes VMXON ---- */

@@ -22,6 +22,7 @@
 
 DEFINE_PER_CPU(bool, mkvm_host_virt_on);
 bool mkvm_host_stopping;
+u64 mkvm_host_tsc_lost;
 
 static const struct mkvm_vendor *owner;
 static enum cpuhp_state hotplug_state;
@@ -85,11 +86,13 @@ static int cpu_offline_virt(unsigned int cpu)
 static int suspend(void)
 {
 	stop_this_cpu_virt();
+	WRITE_ONCE(mkvm_host_tsc_lost, mkvm_host_tsc());
 	return 0;
 }
 
 static void resume(void)
 {
+	WRITE_ONCE(mkvm_host_tsc_lost, mkvm_host_tsc_lost - rdtsc());
 	if (start_this_cpu())
 		pr_err("%s did not come back after suspend: vCPUs will not run on CPU %d\n",
 		       owner->name, smp_processor_id());

@@ -13,6 +13,7 @@
 #include <asm/tsc.h>
 
 #include "host/compat.h"
+#include "host/host.h"
 #include "irq/irq.h"
 #include "x86/x86.h"
 
@@ -81,7 +82,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 /* When the guest's TSC will be there; rounded up, never 0. */
 static u64 deadline_to_ns(const struct mkvm_vcpu *v, u64 deadline)
 {
-	u64 now = rdtsc() + v->tsc_offset;
+	u64 now = mkvm_host_tsc() + v->tsc_offset;
 	u64 ticks = deadline > now ? deadline - now : 0;
 
 	ticks = min_t(u64, ticks, U64_MAX >> 8);

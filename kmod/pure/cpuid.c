@@ -60,6 +60,12 @@
 #define FXD_RDTSCP	MKVM_BIT(27)
 #define FXD_LM		MKVM_BIT(29)
 
+/* Leaf 0x40000001 EAX: KVM's own features */
+#define PV_CLOCK	MKVM_BIT(0)
+#define PV_NO_IO_DELAY	MKVM_BIT(1)
+#define PV_CLOCK_NEW	MKVM_BIT(3)
+#define PV_CLOCK_STABLE	MKVM_BIT(24)	/* the same on all vCPUs */
+
 /* Leaf 0xd subleaf 2 and up ECX: compacted, it starts at a multiple of 64. */
 #define XSTATE_ALIGNED	MKVM_BIT(1)
 
@@ -223,8 +229,8 @@ static void add_signature(struct list *list)
 {
 	/* EBX, ECX, EDX: "KVMKVMKVM" and three zero bytes. */
 	static const u32 signature[4] = { MKVM_CPUID_SIGNATURE + 1, 0x4b4d564b, 0x564b4d56, 0x4d };
-	/* KVM's features: the clock, twice; no delays for ports; stable across CPUs. */
-	static const u32 features[4] = { BIT(0) | BIT(1) | BIT(3) | BIT(24) };
+	static const u32 features[4] = { PV_CLOCK | PV_NO_IO_DELAY | PV_CLOCK_NEW |
+					 PV_CLOCK_STABLE };
 
 	add(list, MKVM_CPUID_SIGNATURE, 0, 0, signature);
 	add(list, MKVM_CPUID_SIGNATURE + 1, 0, 0, features);
@@ -426,6 +432,7 @@ struct view {
 	u32 structured_ebx, structured_ecx;
 	u32 xstate1_eax;
 	u32 ext_edx;
+	u32 pv_eax;
 	u64 xcr0;
 	u8 maxphyaddr;
 	bool amd;
@@ -455,6 +462,9 @@ static struct view look(const struct kvm_cpuid_entry2 *entries, u32 nr)
 	e = mkvm_cpuid_find(entries, nr, EXT_FEATURES, 0);
 	if (e)
 		v.ext_edx = e->edx;
+	e = mkvm_cpuid_find(entries, nr, MKVM_CPUID_SIGNATURE + 1, 0);
+	if (e)
+		v.pv_eax = e->eax;
 	e = mkvm_cpuid_find(entries, nr, ADDRESS_SIZES, 0);
 	if (e && (e->eax & 0xff))
 		v.maxphyaddr = e->eax & 0xff;
@@ -514,6 +524,7 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 		       const struct mkvm_cpuid_policy *policy, struct mkvm_guest_cpu *cpu)
 {
 	struct view v = nr ? look(entries, nr) : everything(policy);
+	u32 pv = policy->enforce_pv ? v.pv_eax : ~0u;
 
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->cr4_allowed = cr4_of(&v) & policy->cr4;
@@ -529,5 +540,7 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	cpu->tsc_aux = policy->rdtscp && ((v.ext_edx & FXD_RDTSCP) ||
 					  (v.structured_ecx & F7C_RDPID));
 	cpu->tsc_adjust = v.structured_ebx & F7B_TSC_ADJUST;
+	cpu->pv_clock = pv & PV_CLOCK;
+	cpu->pv_clock_new = pv & PV_CLOCK_NEW;
 	cpu->xsaves = policy->xsaves && (v.xstate1_eax & FDA_XSAVES);
 }

@@ -35,6 +35,7 @@ struct mkvm_cpuid_policy {
 	bool rdtscp;	/* where these instructions need a control, the CPU has it */
 	bool invpcid;
 	bool xsaves;
+	bool enforce_pv;	/* KVM's own features only where leaf 0x40000001 names them */
 };
 
 /* The CPU that runs us, or a table in a test. */
@@ -65,6 +66,7 @@ struct mkvm_guest_cpu {
 	bool tsc_adjust;
 	bool tsc_deadline;
 	bool xsaves;
+	bool pv_clock, pv_clock_new;	/* KVM's clock, at its two places */
 };
 
 MKVM_PURE_BEGIN

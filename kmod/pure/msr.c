@@ -7,8 +7,10 @@ enum check {
 	CHECK_ANY,
 	CHECK_MASK,		/* no bit outside rule->mask */
 	CHECK_CONSTANT,		/* rule->reset and nothing else */
+	CHECK_NEVER,		/* not by KVM_SET_MSRS either */
 	CHECK_CANONICAL,
 	CHECK_ALL_OR_NONE,	/* 0 or all ones */
+	CHECK_MCE_BANK,		/* the same, for IA32_MCi_CTL */
 	CHECK_PAT,
 	CHECK_MTRR_FIXED,
 	CHECK_MTRR_VARIABLE,
@@ -74,23 +76,25 @@ enum check {
  */
 static const struct mkvm_msr_rule rules[] = {
 	MSR(TSC,		1, SPECIAL, RWL, ANY, 0, 0),
-	MSR(KVM_WALL_CLOCK,	1, SPECIAL, RWL, ANY, 0, 0),
-	MSR(KVM_SYSTEM_TIME,	1, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_clock, KVM_WALL_CLOCK, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_clock, KVM_SYSTEM_TIME, SPECIAL, RWL, ANY, 0, 0),
 	MSR(PLATFORM_ID,	1, CONSTANT, R, CONSTANT, 0, 0),
 	MSR(APIC_BASE,		1, SPECIAL, RW, APIC_BASE, 0, 0),
 	MSR(FEATURE_CONTROL,	1, CONSTANT, R, CONSTANT, 0, 1),	/* locked, no VMX */
 	MSR_IF(tsc_adjust, TSC_ADJUST, SPECIAL, RWL, ANY, 0, 0),
 	MSR(BIOS_UPDT_TRIG,	1, IGNORED, RW, ANY, 0, 0),
 	/* The guest writes 0, runs CPUID and reads: revision 1, as KVM says. */
-	MSR(BIOS_SIGN_ID,	1, IGNORED, RW, ANY, 0, BIT_ULL(32)),
-	MSR(PLATFORM_INFO,	1, CONSTANT, RL, CONSTANT, 0, 0),
+	MSR(BIOS_SIGN_ID,	1, STORED, RW | MKVM_MSR_GUEST_DROPPED | MKVM_MSR_FEATURE, ANY, 0,
+	    BIT_ULL(32)),
+	/* Not CPUID faulting (31), which the next one would turn on. */
+	MSR(PLATFORM_INFO,	1, STORED, RL, MASK, ~BIT_ULL(31), 0),
 	MSR(MTRRCAP,		1, CONSTANT, R, CONSTANT, 0, MTRRCAP),
 	/* Linux writes the 0 back that it read. */
 	MSR(MISC_FEATURE_ENABLES, 1, CONSTANT, RWL, CONSTANT, 0, 0),
 	MSR(SYSENTER_CS,	1, VENDOR, RWL, MASK, LOW_32, 0),
 	MSR(SYSENTER_ESP,	1, VENDOR, RWL, CANONICAL, 0, 0),
 	MSR(SYSENTER_EIP,	1, VENDOR, RWL, CANONICAL, 0, 0),
-	MSR(MCG_CAP,		1, CONSTANT, R, CONSTANT, 0, MCG_CAP),
+	MSR(MCG_CAP,		1, STORED, R, NEVER, 0, MCG_CAP),
 	MSR(MCG_STATUS,		1, STORED, RWL, ANY, 0, 0),
 	MSR(MCG_CTL,		1, STORED, RWL, ALL_OR_NONE, 0, ~0ull),
 	MSR(MISC_ENABLE,	1, STORED, RWL, MASK, MISC_ENABLE_MASK, MISC_ENABLE_RESET),
@@ -101,11 +105,11 @@ static const struct mkvm_msr_rule rules[] = {
 	MSR(MTRR_FIX4K_C0000,	8, STORED, RW, MTRR_FIXED, 0, 0),
 	MSR(PAT,		1, VENDOR, RWL, PAT, 0, MKVM_PAT_RESET),
 	MSR(MTRR_DEF_TYPE,	1, STORED, RW, MTRR_DEFAULT, 0xcff, 0),
-	MSR(MC0_CTL,		4 * MKVM_MCE_BANKS, STORED, RW, ANY, 0, 0),
+	MSR(MC0_CTL,		4 * MKVM_MCE_BANKS, STORED, RW, MCE_BANK, 0, 0),
 	MSR_IF(tsc_deadline, TSC_DEADLINE, SPECIAL, RWL, ANY, 0, 0),
 	MSR_IF(xsaves, XSS, SPECIAL, RWL, XSS, 0, 0),
-	MSR(KVM_WALL_CLOCK_NEW,	1, SPECIAL, RWL, ANY, 0, 0),
-	MSR(KVM_SYSTEM_TIME_NEW, 1, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_clock_new, KVM_WALL_CLOCK_NEW, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_clock_new, KVM_SYSTEM_TIME_NEW, SPECIAL, RWL, ANY, 0, 0),
 	MSR(EFER,		1, SPECIAL, RW, EFER, 0, 0),
 	MSR(STAR,		1, VENDOR, RWL, ANY, 0, 0),
 	MSR(LSTAR,		1, VENDOR, RWL, CANONICAL, 0, 0),
@@ -122,7 +126,7 @@ static const struct mkvm_msr_rule rules[] = {
 	MSR_AMD(INT_PENDING,	CONSTANT, R, CONSTANT, 0, 0),
 	MSR_AMD(VM_CR,		CONSTANT, R, CONSTANT, 0, VM_CR),
 	MSR_AMD(DC_CFG,		IGNORED, RW, ANY, 0, 0),
-	MSR_AMD(DE_CFG,		IGNORED, RW, MASK, DE_CFG, DE_CFG),
+	MSR_AMD(DE_CFG,		IGNORED, RW | MKVM_MSR_FEATURE, MASK, DE_CFG, DE_CFG),
 	MSR_AMD(BU_CFG2,	IGNORED, RW, ANY, 0, 0),
 };
 
@@ -174,10 +178,14 @@ bool mkvm_msr_valid(const struct mkvm_msr_rule *rule, u32 index, u64 value,
 		return !(value & ~rule->mask);
 	case CHECK_CONSTANT:
 		return value == rule->reset;
+	case CHECK_NEVER:
+		return false;
 	case CHECK_CANONICAL:
 		return mkvm_canonical(value, cpu->maxlinaddr);
 	case CHECK_ALL_OR_NONE:
 		return value == 0 || value == ~0ull;
+	case CHECK_MCE_BANK:	/* Linux clears bit 10 of one, for a chip whose GART it is */
+		return index & 3 || value == 0 || (value | BIT_ULL(10)) == ~0ull;
 	case CHECK_PAT:
 		return mkvm_pat_valid(value);
 	case CHECK_MTRR_FIXED:
@@ -221,13 +229,13 @@ u64 *mkvm_msr_stored(struct mkvm_msr_file *file, u32 index)
 	return NULL;
 }
 
-u32 mkvm_msr_list(const struct mkvm_guest_cpu *cpu, u32 *out, u32 max)
+u32 mkvm_msr_list(const struct mkvm_guest_cpu *cpu, u8 flag, u32 *out, u32 max)
 {
 	unsigned int i;
 	u32 nr = 0;
 
 	for (i = 0; i < ARRAY_SIZE(rules); i++) {
-		if (!(rules[i].flags & MKVM_MSR_LISTED) || !mkvm_msr_offered(&rules[i], cpu))
+		if (!(rules[i].flags & flag) || !mkvm_msr_offered(&rules[i], cpu))
 			continue;
 		if (nr < max)
 			out[nr] = rules[i].index;

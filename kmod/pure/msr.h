@@ -25,6 +25,8 @@ enum mkvm_msr_home {
 #define MKVM_MSR_GUEST_READ	MKVM_BIT(0)
 #define MKVM_MSR_GUEST_WRITE	MKVM_BIT(1)
 #define MKVM_MSR_LISTED		MKVM_BIT(2)	/* in KVM_GET_MSR_INDEX_LIST */
+#define MKVM_MSR_FEATURE	MKVM_BIT(3)	/* in KVM_GET_MSR_FEATURE_INDEX_LIST */
+#define MKVM_MSR_GUEST_DROPPED	MKVM_BIT(4)	/* what the guest writes has no effect */
 
 struct mkvm_msr_rule {
 	u32 index;
@@ -39,7 +41,7 @@ struct mkvm_msr_rule {
 };
 
 /* One value per MSR with home MKVM_MSR_STORED. */
-#define MKVM_MSR_FILE_SIZE	71
+#define MKVM_MSR_FILE_SIZE	74
 struct mkvm_msr_file {
 	u64 value[MKVM_MSR_FILE_SIZE];
 };
@@ -74,10 +76,11 @@ void mkvm_msr_reset(struct mkvm_msr_file *file);
 u64 *mkvm_msr_stored(struct mkvm_msr_file *file, u32 index);
 
 /*
- * For KVM_GET_MSR_INDEX_LIST: writes up to @max indices, returns how many there
- * are. @cpu is what mkvm_cpuid_derive() makes of no entries: all that we support.
+ * The MSRs with @flag, MKVM_MSR_LISTED or _FEATURE: writes up to @max indices,
+ * returns how many there are. @cpu is what mkvm_cpuid_derive() makes of no entries:
+ * all that we support.
  */
-u32 mkvm_msr_list(const struct mkvm_guest_cpu *cpu, u32 *out, u32 max);
+u32 mkvm_msr_list(const struct mkvm_guest_cpu *cpu, u8 flag, u32 *out, u32 max);
 
 MKVM_PURE_END
 

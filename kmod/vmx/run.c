@@ -256,5 +256,6 @@ const struct mkvm_vendor mkvm_vmx = {
 	.nmi_blocked		= vmx_nmi_blocked,
 	.set_nmi_blocked	= vmx_set_nmi_blocked,
 	.load_pdptrs		= vmx_load_pdptrs,
+	.get_pdptrs		= vmx_get_pdptrs,
 	.dump_vmcs		= vmx_dump,
 };

@@ -221,10 +221,18 @@ void vmx_set_nmi_blocked(struct mkvm_vcpu *v, bool blocked)
 
 void vmx_load_pdptrs(struct mkvm_vcpu *v, const u64 pdpte[4])
 {
-	vmcs_write(VMCS_GUEST_PDPTE0, pdpte[0]);
-	vmcs_write(VMCS_GUEST_PDPTE1, pdpte[1]);
-	vmcs_write(VMCS_GUEST_PDPTE2, pdpte[2]);
-	vmcs_write(VMCS_GUEST_PDPTE3, pdpte[3]);
+	u32 i;
+
+	for (i = 0; i < 4; i++)
+		vmcs_write_raw(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
+}
+
+void vmx_get_pdptrs(struct mkvm_vcpu *v, u64 pdpte[4])
+{
+	u32 i;
+
+	for (i = 0; i < 4; i++)
+		pdpte[i] = vmcs_read_raw(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
 static void reset_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, u16 selector, u64 base,

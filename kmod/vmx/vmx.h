@@ -83,6 +83,7 @@ void vmx_set_shadow(struct mkvm_vcpu *v, u8 shadow);
 bool vmx_nmi_blocked(struct mkvm_vcpu *v);
 void vmx_set_nmi_blocked(struct mkvm_vcpu *v, bool blocked);
 void vmx_load_pdptrs(struct mkvm_vcpu *v, const u64 pdpte[4]);
+void vmx_get_pdptrs(struct mkvm_vcpu *v, u64 pdpte[4]);
 
 /* msr.c; the switches with interrupts off */
 u64 vmx_get_msr(struct mkvm_vcpu *v, u32 index);

@@ -46,6 +46,7 @@ void mkvm_derive_guest_cpu(struct mkvm_vcpu *v)
 {
 	struct mkvm_cpuid_policy p = policy();
 
+	p.enforce_pv = v->enforce_pv;
 	mkvm_cpuid_derive(v->cpuid, v->nr_cpuid, &p, &v->guest_cpu);
 	mkvm_apic_derive(v);
 }

@@ -116,9 +116,9 @@ int mkvm_write_cr(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
-/* ---- KVM_GET_SREGS, KVM_SET_SREGS ---- */
+/* ---- KVM_GET/SET_SREGS and _SREGS2, which differ in what follows apic_base ---- */
 
-static struct kvm_segment *sregs_segment(struct kvm_sregs *s, enum mkvm_seg seg)
+static struct kvm_segment *sregs_segment(struct kvm_sregs2 *s, enum mkvm_seg seg)
 {
 	struct kvm_segment *segments[MKVM_NR_SEGS] = {
 		[MKVM_SEG_ES] = &s->es, [MKVM_SEG_CS] = &s->cs, [MKVM_SEG_SS] = &s->ss,
@@ -129,11 +129,10 @@ static struct kvm_segment *sregs_segment(struct kvm_sregs *s, enum mkvm_seg seg)
 	return segments[seg];
 }
 
-void mkvm_get_sregs(struct mkvm_vcpu *v, struct kvm_sregs *s)
+static void get_sregs(struct mkvm_vcpu *v, struct kvm_sregs2 *s)
 {
 	enum mkvm_seg seg;
 
-	memset(s, 0, sizeof(*s));
 	for (seg = 0; seg < MKVM_NR_SEGS; seg++)
 		mkvm_vendor->get_segment(v, seg, sregs_segment(s, seg));
 	mkvm_vendor->get_dtable(v, false, &s->gdt);
@@ -145,8 +144,40 @@ void mkvm_get_sregs(struct mkvm_vcpu *v, struct kvm_sregs *s)
 	s->cr8 = mkvm_get_cr8(v);
 	s->efer = mkvm_vendor->get_efer(v);
 	s->apic_base = v->apic_base;
+}
+
+int mkvm_get_sregs(struct mkvm_vcpu *v, void *arg)
+{
+	struct kvm_sregs *s = arg;
+
+	memset(s, 0, sizeof(*s));
+	get_sregs(v, arg);
 	if (v->irq.valid && v->irq.type == MKVM_INTR_TYPE_EXTERNAL >> 8)
 		s->interrupt_bitmap[v->irq.vector / 64] |= BIT_ULL(v->irq.vector % 64);
+	return 0;
+}
+
+static bool sregs2_use_pdptes(const struct kvm_sregs2 *s)
+{
+	return uses_pdptes(s->cr0, s->cr4, s->efer);
+}
+
+/* Where the CPU does not keep PDPTEs they are what memory says. */
+int mkvm_get_sregs2(struct mkvm_vcpu *v, void *arg)
+{
+	struct kvm_sregs2 *s = arg;
+	bool kept = mkvm_vendor->get_pdptrs;
+
+	mkvm_vcpu_load(v);
+	get_sregs(v, s);
+	if (kept)
+		mkvm_vendor->get_pdptrs(v, s->pdptrs);
+	mkvm_vcpu_put(v);
+	if (!sregs2_use_pdptes(s))
+		memset(s->pdptrs, 0, sizeof(s->pdptrs));
+	else if (kept || read_pdptes(v, s->cr3, s->pdptrs))
+		s->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	return 0;
 }
 
 /* The lowest vector that the bitmap holds waits to be injected. */
@@ -166,7 +197,7 @@ static void set_interrupt_bitmap(struct mkvm_vcpu *v, const struct kvm_sregs *s)
 }
 
 /* Loaded. Everything was checked: from here nothing fails. */
-static void commit_sregs(struct mkvm_vcpu *v, const struct kvm_sregs *s, const u64 *pdpte)
+static void commit_sregs(struct mkvm_vcpu *v, struct kvm_sregs2 *s, const u64 *pdpte)
 {
 	enum mkvm_seg seg;
 
@@ -182,22 +213,41 @@ static void commit_sregs(struct mkvm_vcpu *v, const struct kvm_sregs *s, const u
 	if (pdpte)
 		mkvm_vendor->load_pdptrs(v, pdpte);
 	for (seg = 0; seg < MKVM_NR_SEGS; seg++)
-		mkvm_vendor->set_segment(v, seg, sregs_segment((struct kvm_sregs *)s, seg));
-	set_interrupt_bitmap(v, s);
+		mkvm_vendor->set_segment(v, seg, sregs_segment(s, seg));
 }
 
-int mkvm_set_sregs(struct mkvm_vcpu *v, const struct kvm_sregs *s)
+/* given: PDPTEs; NULL: those in memory. Userspace may fill it later: absent ones, no error. */
+static int set_sregs(struct mkvm_vcpu *v, struct kvm_sregs2 *s, const u64 *given,
+		     const struct kvm_sregs *with_bitmap)
 {
 	u64 pdpte[4] = {};
-	bool pdptes = uses_pdptes(s->cr0, s->cr4, s->efer);
 
-	if (!mkvm_sregs_valid(s, &v->guest_cpu))
+	BUILD_BUG_ON(offsetofend(struct kvm_sregs, apic_base) !=
+		     offsetofend(struct kvm_sregs2, apic_base));
+	if (!mkvm_sregs_valid((const struct kvm_sregs *)s, &v->guest_cpu))
 		return -EINVAL;
-	/* Userspace may fill the guest's memory later: absent PDPTEs then, no error. */
-	if (pdptes && !read_pdptes(v, s->cr3, pdpte))
+	if (!given && sregs2_use_pdptes(s) && !read_pdptes(v, s->cr3, pdpte))
 		memset(pdpte, 0, sizeof(pdpte));
 	mkvm_vcpu_load(v);
-	commit_sregs(v, s, pdptes ? pdpte : NULL);
+	commit_sregs(v, s, sregs2_use_pdptes(s) ? given ?: pdpte : NULL);
+	if (with_bitmap)
+		set_interrupt_bitmap(v, with_bitmap);
 	mkvm_vcpu_put(v);
 	return 0;
+}
+
+int mkvm_set_sregs(struct mkvm_vcpu *v, void *arg)
+{
+	return set_sregs(v, arg, NULL, arg);
+}
+
+int mkvm_set_sregs2(struct mkvm_vcpu *v, void *arg)
+{
+	struct kvm_sregs2 *s = arg;
+	bool given = s->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
+
+	if (s->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID ||
+	    (given && !sregs2_use_pdptes(s)))
+		return -EINVAL;
+	return set_sregs(v, s, given ? s->pdptrs : NULL, NULL);
 }

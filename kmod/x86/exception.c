@@ -95,8 +95,10 @@ static void get_event(const struct mkvm_event *e, __u8 *injected, __u8 *nr)
 }
 
 /* KVM_GET_VCPU_EVENTS. Loaded. */
-void mkvm_get_vcpu_events(struct mkvm_vcpu *v, struct kvm_vcpu_events *e)
+int mkvm_get_vcpu_events(struct mkvm_vcpu *v, void *arg)
 {
+	struct kvm_vcpu_events *e = arg;
+
 	memset(e, 0, sizeof(*e));
 	get_event(&v->exception, &e->exception.injected, &e->exception.nr);
 	if (v->exception.valid) {
@@ -113,6 +115,7 @@ void mkvm_get_vcpu_events(struct mkvm_vcpu *v, struct kvm_vcpu_events *e)
 	e->nmi.pending = v->nmi_pending != 0;
 	e->nmi.masked = mkvm_vendor->nmi_blocked(v);
 	e->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	return 0;
 }
 
 #define KNOWN_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
@@ -126,8 +129,10 @@ static bool events_valid(const struct kvm_vcpu_events *e)
 }
 
 /* KVM_SET_VCPU_EVENTS. Loaded. */
-int mkvm_set_vcpu_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e)
+int mkvm_set_vcpu_events(struct mkvm_vcpu *v, void *arg)
 {
+	const struct kvm_vcpu_events *e = arg;
+
 	if (!events_valid(e))
 		return -EINVAL;
 	v->exception = (struct mkvm_event){

