@@ -46,11 +46,14 @@ Exit decode(std::span<std::byte> mapping) {
     case KVM_EXIT_HLT:
       return Halted{};
     case KVM_EXIT_IRQ_WINDOW_OPEN:
+    case KVM_EXIT_SET_TPR:  // the guest lowered CR8
       return WindowOpen{};
     case KVM_EXIT_INTR:
       return Interrupted{};
     case KVM_EXIT_SHUTDOWN:
       return Shutdown{};
+    case KVM_EXIT_IOAPIC_EOI:
+      return IoApicEoi{run.eoi.vector};
     case KVM_EXIT_SYSTEM_EVENT:
       return SystemEvent{run.system_event.type};
     case KVM_EXIT_FAIL_ENTRY:
@@ -82,8 +85,6 @@ std::string exit_name(uint32_t reason) {
       return "KVM_EXIT_TPR_ACCESS";
     case KVM_EXIT_NMI:
       return "KVM_EXIT_NMI";
-    case KVM_EXIT_IOAPIC_EOI:
-      return "KVM_EXIT_IOAPIC_EOI";
     case KVM_EXIT_HYPERV:
       return "KVM_EXIT_HYPERV";
     case KVM_EXIT_X86_RDMSR:

@@ -28,11 +28,14 @@ struct MmioExit {
   std::span<std::byte> data;  // to be filled if not `write`
 };
 struct Halted {};       // HLT, and no interrupt controller in the kernel
-struct WindowOpen {};   // an interrupt can be injected now
+struct WindowOpen {};   // an interrupt may be injected now
 struct Interrupted {};  // a signal or immediate_exit
 struct Shutdown {};     // triple fault
-struct SystemEvent {    // the guest asked through a paravirtual interface
-  uint32_t type;        // KVM_SYSTEM_EVENT_*
+struct IoApicEoi {      // the irqchip is split: the I/O APIC that is not in the kernel
+  uint8_t vector;
+};
+struct SystemEvent {  // the guest asked through a paravirtual interface
+  uint32_t type;      // KVM_SYSTEM_EVENT_*
 };
 struct EntryFailed {
   uint64_t reason;  // the vendor's code
@@ -46,8 +49,8 @@ struct Unexpected {
   uint32_t reason;  // KVM_EXIT_*
 };
 
-using Exit = std::variant<IoExit, MmioExit, Halted, WindowOpen, Interrupted, Shutdown, SystemEvent,
-                          EntryFailed, InternalError, Unexpected>;
+using Exit = std::variant<IoExit, MmioExit, Halted, WindowOpen, Interrupted, Shutdown, IoApicEoi,
+                          SystemEvent, EntryFailed, InternalError, Unexpected>;
 
 // `mapping` is the vCPU's whole shared mapping, which starts with a kvm_run.
 // The spans of the result point into it.

@@ -115,6 +115,14 @@ Result<std::vector<kvm_cpuid_entry2>> System::supported_cpuid() const {
   }
 }
 
+Result<std::vector<uint32_t>> System::msr_indices() const {
+  Flexible<kvm_msr_list, uint32_t> list{1024};
+  list.header().nmsrs = 1024;
+  TRY(KVM_CALL(handle_, KVM_GET_MSR_INDEX_LIST, list.header()));
+  const auto found = list.entries().first(std::min(1024u, list.header().nmsrs));
+  return std::vector<uint32_t>(found.begin(), found.end());
+}
+
 Result<Vm> System::create_vm() const {
   // The kernel may be interrupted while it enables virtualization on all CPUs.
   for (int attempt = 0;; ++attempt) {

@@ -20,6 +20,7 @@ class System {
   // 0 where the capability is unknown, as KVM defines it.
   int check_extension(unsigned long capability) const;
   Result<std::vector<kvm_cpuid_entry2>> supported_cpuid() const;
+  Result<std::vector<uint32_t>> msr_indices() const;  // that belong to a vCPU's state
   Result<Vm> create_vm() const;
   const std::string& device() const { return handle_.device; }
 

@@ -92,7 +92,8 @@ Result<mkvm_vcpu_stats> Vcpu::stats() const {
 Result<Exit> Vcpu::run() {
   const auto done = KVM_CALL(handle_, KVM_RUN);
   if (done) return decode(mapping_);
-  if (done.error().code == EINTR) return Exit{Interrupted{}};
+  // EAGAIN: a CPU that waited to be started has been.
+  if (done.error().code == EINTR || done.error().code == EAGAIN) return Exit{Interrupted{}};
   return fail(done.error());
 }
 

@@ -10,6 +10,7 @@
 #include "abi/call.h"
 #include "abi/exit.h"
 #include "abi/kvm.h"
+#include "abi/state.h"
 #include "uapi/minikvm.h"
 #include "vmcb.h"
 
@@ -45,6 +46,16 @@ class Vcpu {
   Result<VmcsDump> vmcs() const;  // EOPNOTSUPP or ENOTTY where there is none
   Result<VmcbDump> vmcb() const;  // likewise
   Result<mkvm_vcpu_stats> stats() const;
+
+  // Everything, of a vCPU outside of KVM_RUN whose last exit is complete. `msrs`:
+  // System::msr_indices(); `xsave`, `apic`: the kernel has them for it.
+  Result<VcpuState> save(std::span<const uint32_t> msrs, bool xsave, bool apic) const;
+  // All but the TSC and the deadline that is told in its time, which come when
+  // everything else of the machine is there.
+  Result<> restore(const VcpuState& state) const;
+  Result<> restore_deadline(const VcpuState& state) const;
+  Result<uint64_t> tsc() const;
+  Result<> set_tsc(uint64_t value) const;
 
   // Enters the guest until it needs us. What the previous exit asked for must
   // have been answered.

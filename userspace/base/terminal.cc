@@ -144,6 +144,7 @@ RawTerminal::~RawTerminal() {
 const std::string_view kEscapeHelp =
     "Ctrl-A x  quit minikvm\n"
     "Ctrl-A h  this help\n"
+    "Ctrl-A s  save the machine to the file of --snapshot and quit\n"
     "Ctrl-A b  send a break (Magic SysRq)\n"
     "Ctrl-A a  send Ctrl-A itself; so does Ctrl-A Ctrl-A\n";
 
@@ -160,6 +161,8 @@ std::optional<EscapeParser::Event> EscapeParser::feed(uint8_t byte) {
     case 'h':
     case '?':
       return Command::help;
+    case 's':
+      return Command::save;
     case 'b':
       return Command::send_break;
     case 'a':

@@ -41,7 +41,7 @@ extern const std::string_view kEscapeHelp;
 // Picks our commands out of what is typed: Ctrl-A and one more key.
 class EscapeParser {
  public:
-  enum class Command { quit, help, send_break };
+  enum class Command { quit, help, send_break, save };
   using Event = std::variant<uint8_t, Command>;  // a byte for the guest, or a command
 
   // Nothing for Ctrl-A itself and for a key that means nothing after it.

@@ -42,6 +42,9 @@ std::string typed(std::string_view keys) {
       case Command::send_break:
         out += "<break>";
         break;
+      case Command::save:
+        out += "<save>";
+        break;
     }
   }
   return out;

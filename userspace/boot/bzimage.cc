@@ -83,7 +83,7 @@ void fill_memory_map(boot_params& params, const GuestMemory& ram) {
                                                 static_cast<uint32_t>(range.type)};
 }
 
-boot_params describe(const Kernel& kernel, Gpa loaded_at, const Placed& initrd,
+boot_params describe(const Kernel& kernel, Gpa loaded_at, const Placed& initrd, Gpa rsdp,
                      const GuestMemory& ram) {
   boot_params params{};
   params.hdr = kernel.header;
@@ -93,6 +93,7 @@ boot_params describe(const Kernel& kernel, Gpa loaded_at, const Placed& initrd,
   params.hdr.cmd_line_ptr = static_cast<uint32_t>(raw(layout::kCommandLine));
   params.hdr.ramdisk_image = static_cast<uint32_t>(raw(initrd.at));
   params.hdr.ramdisk_size = static_cast<uint32_t>(initrd.size);
+  params.acpi_rsdp_addr = raw(rsdp);
   fill_memory_map(params, ram);
   return params;
 }
@@ -109,7 +110,7 @@ Result<Entry> load_bzimage(Bytes image, const Payload& payload, const GuestMemor
   TRY(place_command_line(ram, payload.command_line, kernel.header.cmdline_size));
   const Placed initrd = TRY(place_initrd(ram, payload.initrd, at + kernel.header.init_size,
                                          kernel.header.initrd_addr_max));
-  TRY(ram.write(layout::kBootParams, describe(kernel, at, initrd, ram)));
+  TRY(ram.write(layout::kBootParams, describe(kernel, at, initrd, payload.rsdp, ram)));
   return Entry{.mode = Mode::long64,
                .rip = raw(at) + kEntry64,
                .rsp = raw(layout::kStackTop),

@@ -115,7 +115,7 @@ Result<Gpa> load_segments(Bytes image, std::span<const Elf64_Phdr> headers,
   return Gpa{end};
 }
 
-Result<> write_start_info(const Placed& initrd, const GuestMemory& ram) {
+Result<> write_start_info(const Placed& initrd, Gpa rsdp, const GuestMemory& ram) {
   const auto map = memory_map(ram);
   for (size_t i = 0; i < map.size(); ++i)
     TRY(ram.write(
@@ -128,6 +128,7 @@ Result<> write_start_info(const Placed& initrd, const GuestMemory& ram) {
   info.nr_modules = initrd.size != 0;
   info.modules = raw(kStartModules);
   info.command_line = raw(layout::kCommandLine);
+  info.rsdp = raw(rsdp);
   info.memory_map = raw(kStartMemory);
   info.memory_map_entries = static_cast<uint32_t>(map.size());
   return ram.write(layout::kBootParams, info);
@@ -145,7 +146,8 @@ Result<Entry> load_pvh(Bytes image, const Payload& payload, const GuestMemory& r
   const Gpa end = TRY(load_segments(image, headers, ram));
   TRY(place_command_line(ram, payload.command_line, layout::kCommandLineRoom - 1));
   const uint64_t last = raw(ram.low_end()) - 1;
-  TRY(write_start_info(TRY(place_initrd(ram, payload.initrd, end, last)), ram));
+  const Placed initrd = TRY(place_initrd(ram, payload.initrd, end, last));
+  TRY(write_start_info(initrd, payload.rsdp, ram));
   return Entry{.mode = Mode::protected32, .rip = entry, .rbx = raw(layout::kBootParams)};
 }
 

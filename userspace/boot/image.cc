@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/fd.h"
+#include "boot/acpi.h"
 #include "boot/bzimage.h"
 #include "boot/elf.h"
 #include "memory/layout.h"
@@ -55,6 +56,13 @@ Result<Entry> load_any(const BootConfig& config, Bytes kernel, const Payload& pa
                                 "flat binary say --flat 16 or --flat 64"});
 }
 
+// Where the RSDP is; 0 without tables.
+Result<Gpa> write_acpi(unsigned cpus, const GuestMemory& ram) {
+  if (cpus == 0) return Gpa{};
+  TRY(ram.copy_in(layout::kAcpi, acpi_tables(layout::kAcpi, cpus)));
+  return layout::kAcpi;
+}
+
 Result<Entry> load_files(const BootConfig& config, const GuestMemory& ram) {
   const auto kernel = TRY(read_file(config.kernel, kLargestKernelFile));
   std::vector<std::byte> initrd;
@@ -62,7 +70,8 @@ Result<Entry> load_files(const BootConfig& config, const GuestMemory& ram) {
     initrd = TRY(read_file(config.initrd, ram.size()));
     if (initrd.empty()) return fail({0, "initrd", config.initrd, "the file is empty"});
   }
-  const Entry entry = TRY(load_any(config, kernel, {config.command_line, initrd}, ram));
+  const Gpa rsdp = TRY(write_acpi(config.acpi_cpus, ram));
+  const Entry entry = TRY(load_any(config, kernel, {config.command_line, initrd, rsdp}, ram));
   TRY(write_tables(entry.mode, ram));
   return entry;
 }

@@ -22,6 +22,7 @@ struct BootConfig {
   std::string initrd{};  // empty: none
   std::string command_line{};
   Format format = Format::detect;
+  unsigned acpi_cpus = 0;  // as many in the ACPI tables; 0: no tables
 };
 
 Result<Entry> load(const BootConfig& config, const GuestMemory& ram);

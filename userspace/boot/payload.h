@@ -15,6 +15,7 @@ using Bytes = std::span<const std::byte>;
 struct Payload {
   std::string command_line;
   Bytes initrd{};  // empty: none
+  Gpa rsdp{};      // of the ACPI tables; 0: none
 };
 
 struct Placed {

@@ -16,8 +16,9 @@ const char kExitCodeHelp[] =
     "  11   the guest shut down by a triple fault\n"
     "  12   the CPU refused to enter the guest\n"
     "  13   an exit from the guest that cannot be handled\n"
-    "  14   the guest halted with interrupts off\n"
+    "  14   the guest halted with interrupts off (--irqchip off: with APICs it just waits)\n"
     "  15   ended from the keyboard by Ctrl-A x\n"
+    "  16   the machine was saved to the file of --snapshot\n"
     "  124  --timeout was reached\n"
     "  128+N  ended by signal N\n";
 
@@ -55,6 +56,8 @@ int exit_code(const Outcome& outcome) {
       return kTimeout;
     case Ending::quit:
       return kQuit;
+    case Ending::saved:
+      return kSaved;
     case Ending::signal:
       return kSignalBase + static_cast<int>(outcome.code);
   }
@@ -81,6 +84,8 @@ std::string describe(const Outcome& outcome) {
       return "timeout";
     case Ending::quit:
       return "ended from the keyboard";
+    case Ending::saved:
+      return "saved to " + outcome.detail + "; --restore goes on";
     case Ending::signal:
       return std::string("ended by signal: ") + ::strsignal(static_cast<int>(outcome.code));
   }

@@ -21,6 +21,7 @@ enum ExitCode : int {
   kVcpuError = 13,
   kHalted = 14,
   kQuit = 15,
+  kSaved = 16,
   kTimeout = 124,    // as timeout(1)
   kSignalBase = 128  // as a shell says that a signal ended a program
 };

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 constexpr Ending kEndings[] = {
     Ending::power_off,    Ending::reset,      Ending::triple_fault, Ending::halted,
     Ending::entry_failed, Ending::vcpu_error, Ending::device_error, Ending::host_error,
-    Ending::timeout,      Ending::quit,       Ending::signal,
+    Ending::timeout,      Ending::quit,       Ending::saved,        Ending::signal,
 };
 
 TEST(ExitCode, EveryEndingHasItsOwn) {
@@ -93,6 +93,21 @@ TEST(RunOptions, MistakesAreErrors) {
   bad = options();
   bad.timeout = "soon";
   EXPECT_FALSE(to_config(bad));
+}
+
+TEST(RunOptions, ARestoredMachineIsWhatItWas) {
+  RunOptions restored{.restore = "saved"};
+  EXPECT_EQ(to_config(restored)->restore, "saved");
+  restored.cpus = "2";
+  const auto config = to_config(restored);
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().text(), HasSubstr("-c"));
+}
+
+TEST(RunOptions, AKernelOrASnapshot) {
+  const auto config = to_config(RunOptions{});
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().text(), HasSubstr("--restore"));
 }
 
 TEST(Run, AMissingDeviceIsADeviceError) {

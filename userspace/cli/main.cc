@@ -14,7 +14,6 @@ CLI::App* add_run(CLI::App& app, RunOptions& options) {
   run->add_option("-k,--kernel", options.kernel,
                   "Kernel: a Linux bzImage, an ELF vmlinux with a PVH entry, or a flat binary "
                   "(*.bin: 16-bit, entered at 0000:7c00)")
-      ->required()
       ->type_name("FILE");
   run->add_option("-i,--initrd", options.initrd, "Initial RAM disk for Linux")->type_name("FILE");
   run->add_option("-p,--params", options.parameters,
@@ -26,9 +25,17 @@ CLI::App* add_run(CLI::App& app, RunOptions& options) {
                   "The kernel is a flat binary: 16 = real mode at 0000:7c00, "
                   "64 = long mode at 1 MiB, RDI = bytes of memory")
       ->type_name("16|64");
+  run->add_option("-c,--cpus", options.cpus, "Virtual CPUs, 1 to 255")
+      ->type_name("N")
+      ->default_str(kDefaultCpus);
   run->add_option("-m,--memory", options.memory, "Guest memory; K, M or G, a bare number is MiB")
       ->type_name("SIZE")
-      ->capture_default_str();
+      ->default_str(kDefaultMemory);
+  run->add_option("--irqchip", options.irqchip,
+                  "Interrupt controllers: kernel (the default where the device has them); split: "
+                  "only the local APICs in the kernel; off: an 8259 pair and an 8254 in minikvm, "
+                  "no APIC, one CPU")
+      ->type_name("kernel|split|off");
   run->add_option("--device", options.device, "KVM device; /dev/kvm works as well")
       ->type_name("PATH")
       ->capture_default_str();
@@ -37,6 +44,15 @@ CLI::App* add_run(CLI::App& app, RunOptions& options) {
       ->capture_default_str();
   run->add_option("--timeout", options.timeout, "End the machine after so many seconds")
       ->type_name("SEC");
+  run->add_option("--snapshot", options.snapshot,
+                  "Where Ctrl-A s, SIGUSR1 or --snapshot-after save the machine, which ends it")
+      ->type_name("FILE");
+  run->add_option("--snapshot-after", options.snapshot_after, "Save it after so many seconds")
+      ->type_name("SEC");
+  run->add_option("--restore", options.restore,
+                  "Go on with a saved machine, instead of -k, on a device and CPU like those "
+                  "that it was saved on")
+      ->type_name("FILE");
   run->footer(kExitCodeHelp);
   return run;
 }

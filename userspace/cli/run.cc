@@ -32,6 +32,24 @@ std::string command_line(const RunOptions& options) {
   return line;
 }
 
+std::string or_default(const std::string& text, const char* otherwise) {
+  return text.empty() ? otherwise : text;
+}
+
+// What a snapshot says cannot be said on the command line as well.
+Result<> check_restore(const RunOptions& options) {
+  if (options.restore.empty()) return {};
+  const std::pair<const std::string&, const char*> fixed[] = {
+      {options.kernel, "-k"},   {options.initrd, "-i"},         {options.parameters, "-p"},
+      {options.cpus, "-c"},     {options.irqchip, "--irqchip"}, {options.memory, "-m"},
+      {options.flat, "--flat"},
+  };
+  for (const auto& [text, name] : fixed)
+    if (!text.empty())
+      return fail({0, "restore", {}, fmt::format("{} is what the snapshot says already", name)});
+  return {};
+}
+
 // A device that is not minikvm has nothing to add, nor has an old module.
 void say_unless_unknown(const Error& error) {
   if (error.code != ENOTTY && error.code != EOPNOTSUPP) say(error.text());
@@ -65,12 +83,19 @@ Result<Outcome> run_on_terminal(Machine& machine, const SerialConfig& serial) {
 
 Result<MachineConfig> to_config(const RunOptions& options) {
   MachineConfig config;
+  TRY(check_restore(options));
   config.device = options.device;
   const boot::Format format = TRY(parse_flat(options.flat));
   config.boot = {options.kernel, options.initrd, command_line(options), format};
-  config.ram_bytes = TRY(parse_size(options.memory));
+  config.ram_bytes = TRY(parse_size(or_default(options.memory, kDefaultMemory)));
+  config.cpus = TRY(parse_cpus(or_default(options.cpus, kDefaultCpus)));
+  if (!options.irqchip.empty()) config.irqchip = TRY(parse_irqchip(options.irqchip));
   config.serial = TRY(parse_serial(options.serial));
-  if (!options.timeout.empty()) config.timeout = TRY(parse_timeout(options.timeout));
+  if (!options.timeout.empty()) config.timeout = TRY(parse_seconds(options.timeout, "timeout"));
+  config.snapshot = options.snapshot;
+  config.restore = options.restore;
+  if (!options.snapshot_after.empty())
+    config.snapshot_after = TRY(parse_seconds(options.snapshot_after, "snapshot time"));
   TRY(validate(config));
   return config;
 }

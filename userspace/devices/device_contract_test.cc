@@ -10,6 +10,7 @@
 
 #include "devices/i8042.h"
 #include "devices/interval_timer.h"
+#include "devices/io_apic.h"
 #include "devices/pic_pair.h"
 #include "devices/power.h"
 #include "devices/rtc.h"
@@ -164,16 +165,38 @@ struct ResetControlRig : PowerRig<ResetControl> {
   std::vector<State> impossible() { return {State{0x01}}; }
 };
 struct PowerManagementRig : PowerRig<PowerManagement> {
-  std::vector<State> impossible() { return {State{0x2000}}; }
+  void disturb() { poke(dev, 3, 0x01); }
+  std::vector<State> impossible() { return {State{0, 0x2001}, State{0, 0}, State{0x8000, 1}}; }
 };
 struct SystemControlARig : PowerRig<SystemControlA> {
   std::vector<State> impossible() { return {State{0x03}, State{0x00}}; }
 };
 
+// Its output is a message; the line is whether one is on its way.
+struct IoApicRig {
+  using State = IoApic::State;
+  std::vector<PortRange> ports() { return {{dev, IoApic::kSize}}; }
+  void disturb() {
+    poke(dev, 0, 0x10);
+    poke(dev, 0x10, 0x31);
+    dev.set_pin(0, true);
+  }
+  std::vector<State> impossible() {
+    State high = dev.save(), delivered = high, id = high;
+    high.io.high = 1 << 24;
+    delivered.io.delivered = 2;
+    id.io.id = 16;
+    return {high, delivered, id};
+  }
+
+  FakeIrq irq;
+  IoApic dev{[](const Msi&) {}, [] {}};
+};
+
 template <class Rig>
 class DeviceContract : public ::testing::Test {};
 using EveryDevice = ::testing::Types<SerialRig, PicRig, TimerRig, I8042Rig, RtcRig, ResetControlRig,
-                                     PowerManagementRig, SystemControlARig>;
+                                     PowerManagementRig, SystemControlARig, IoApicRig>;
 TYPED_TEST_SUITE(DeviceContract, EveryDevice);
 
 TYPED_TEST(DeviceContract, StartsWithItsInterruptLineLow) {

@@ -33,14 +33,17 @@ class ResetControl final : public ByteDevice {
   State s_;
 };
 
-// PM1a_CNT at port 0x604 (ACPI, section "PM1 Control Registers"): setting
-// SLP_EN, bit 13, turns the machine off. SLP_TYP is kept and does not matter:
-// there is no sleep state but off.
+// The PM1a blocks of ACPI, section "PM1 Event Grouping" and "PM1 Control
+// Grouping": PM1a_STS and PM1a_EN, at port 0x600, of which no event ever comes,
+// and PM1a_CNT at 0x604, where setting SLP_EN, bit 13, turns the machine off.
+// SLP_TYP is kept and does not matter: there is no sleep state but off. ACPI
+// mode is always on.
 class PowerManagement final : public ByteDevice {
  public:
-  static constexpr uint64_t kSize = 2;
+  static constexpr uint64_t kSize = 6;
   struct State {
-    uint16_t control = 0;
+    uint16_t enable = 0;
+    uint16_t control = 0x0001;
     bool operator==(const State&) const = default;
   };
 

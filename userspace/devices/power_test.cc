@@ -8,6 +8,8 @@
 namespace minikvm {
 namespace {
 
+constexpr uint64_t kEnable = 2, kControl = 4;  // of PowerManagement
+
 TEST(ResetControl, LinuxResetsWithTwoWrites) {
   FakePower power;
   ResetControl port{power};
@@ -33,26 +35,44 @@ TEST(PowerManagement, SlpEnTurnsOff) {
   FakePower power;
   PowerManagement pm{power};
   const std::array bytes{std::byte{0x00}, std::byte{0x20}};
-  pm.write(0, bytes);
+  pm.write(kControl, bytes);
   EXPECT_EQ(power.power_offs, 1);
-  EXPECT_EQ(peek(pm, 1), 0x00);  // SLP_EN reads as zero
+  EXPECT_EQ(peek(pm, kControl + 1), 0x00);  // SLP_EN reads as zero
 }
 
 TEST(PowerManagement, TheHighByteAloneIsEnough) {
   FakePower power;
   PowerManagement pm{power};
-  poke(pm, 1, 0x20);
+  poke(pm, kControl + 1, 0x20);
   EXPECT_EQ(power.power_offs, 1);
 }
 
 TEST(PowerManagement, OtherBitsTurnNothingOff) {
   FakePower power;
   PowerManagement pm{power};
-  poke(pm, 0, 0xff);
-  poke(pm, 1, 0xdf);
+  poke(pm, kControl, 0xff);
+  poke(pm, kControl + 1, 0xdf);
   EXPECT_EQ(power.power_offs, 0);
-  EXPECT_EQ(peek(pm, 0), 0x07);
-  EXPECT_EQ(peek(pm, 1), 0x1c);
+  EXPECT_EQ(peek(pm, kControl), 0x07);
+  EXPECT_EQ(peek(pm, kControl + 1), 0x1c);
+}
+
+TEST(PowerManagement, AcpiIsAlwaysOn) {
+  FakePower power;
+  PowerManagement pm{power};
+  poke(pm, kControl, 0x00);
+  EXPECT_EQ(peek(pm, kControl), 0x01);
+}
+
+TEST(PowerManagement, EventsCanBeEnabledAndNeverCome) {
+  FakePower power;
+  PowerManagement pm{power};
+  poke(pm, kEnable, 0xff);
+  poke(pm, kEnable + 1, 0xff);
+  EXPECT_EQ(peek(pm, kEnable), 0x21);
+  EXPECT_EQ(peek(pm, kEnable + 1), 0x47);
+  poke(pm, 0, 0xff);
+  EXPECT_EQ(peek(pm, 0), 0x00);
 }
 
 TEST(SystemControlA, FastResetAndAnA20GateThatStaysOpen) {

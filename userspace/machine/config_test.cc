@@ -39,15 +39,30 @@ TEST(ParseSerial, RefusesTheRest) {
     EXPECT_FALSE(parse_serial(text)) << text;
 }
 
-TEST(ParseTimeout, TakesSecondsWithDecimals) {
-  EXPECT_EQ(parse_timeout("3"), milliseconds{3000});
-  EXPECT_EQ(parse_timeout("0.25"), milliseconds{250});
-  EXPECT_EQ(parse_timeout("0.0001"), milliseconds{1});  // never 0, which would be none
+TEST(ParseCpus, TakesOneTo255) {
+  EXPECT_EQ(parse_cpus("1"), 1u);
+  EXPECT_EQ(parse_cpus("255"), 255u);
+  for (const char* text : {"", "0", "256", "-1", "2x", "two"})
+    EXPECT_FALSE(parse_cpus(text)) << text;
 }
 
-TEST(ParseTimeout, RefusesTheRest) {
+TEST(ParseIrqchip, KnowsItsWords) {
+  EXPECT_EQ(parse_irqchip("kernel"), Irqchip::kernel);
+  EXPECT_EQ(parse_irqchip("split"), Irqchip::split);
+  EXPECT_EQ(parse_irqchip("off"), Irqchip::off);
+  EXPECT_FALSE(parse_irqchip("on"));
+  EXPECT_FALSE(parse_irqchip(""));
+}
+
+TEST(ParseSeconds, TakesSecondsWithDecimals) {
+  EXPECT_EQ(parse_seconds("3", "timeout"), milliseconds{3000});
+  EXPECT_EQ(parse_seconds("0.25", "timeout"), milliseconds{250});
+  EXPECT_EQ(parse_seconds("0.0001", "timeout"), milliseconds{1});  // never 0, which would be none
+}
+
+TEST(ParseSeconds, RefusesTheRest) {
   for (const char* text : {"", "0", "-1", "nan", "inf", "1s", "1e10"})
-    EXPECT_FALSE(parse_timeout(text)) << text;
+    EXPECT_FALSE(parse_seconds(text, "timeout")) << text;
 }
 
 MachineConfig valid() {
@@ -68,6 +83,30 @@ TEST(Validate, MemoryHasLimits) {
   EXPECT_FALSE(validate(config));
   config.ram_bytes = kMostRam + kPageSize;
   EXPECT_FALSE(validate(config));
+}
+
+TEST(Validate, SeveralCpusNeedLocalApics) {
+  MachineConfig config = valid();
+  config.cpus = 2;
+  EXPECT_TRUE(validate(config));
+  config.irqchip = Irqchip::off;
+  EXPECT_FALSE(validate(config));
+  config.cpus = 1;
+  EXPECT_TRUE(validate(config));
+}
+
+TEST(Validate, ASnapshotNeedsNoKernel) {
+  MachineConfig config;
+  config.restore = "saved";
+  EXPECT_TRUE(validate(config));
+}
+
+TEST(Validate, ATimeForTheSnapshotNeedsItsFile) {
+  MachineConfig config = valid();
+  config.snapshot_after = milliseconds{1};
+  EXPECT_FALSE(validate(config));
+  config.snapshot = "saved";
+  EXPECT_TRUE(validate(config));
 }
 
 TEST(Validate, AKernelIsNeeded) { EXPECT_FALSE(validate(MachineConfig{})); }

@@ -46,6 +46,10 @@ Next handle(Board& board, const abi::Exit& exit, bool interrupts_enabled) {
                         [](const abi::WindowOpen&) -> Next { return Resume{}; },
                         [](const abi::Interrupted&) -> Next { return Resume{}; },
                         [](const abi::Shutdown&) -> Next { return Outcome{Ending::triple_fault}; },
+                        [&](const abi::IoApicEoi& eoi) -> Next {
+                          board.ioapic_eoi(eoi.vector);
+                          return Resume{};
+                        },
                         [](const abi::SystemEvent& event) { return system_event(event.type); },
                         [](const abi::EntryFailed& failed) -> Next {
                           return Outcome{Ending::entry_failed,

@@ -129,6 +129,64 @@ TEST_F(BoardTest, TypingInterruptsAndIsRead) {
   EXPECT_EQ(in(0x3f8), static_cast<uint32_t>('x'));
 }
 
+TEST_F(BoardTest, WithTheKernelsIrqchipEachChangeOfALineIsToldOnce) {
+  std::vector<std::pair<unsigned, bool>> changes;
+  const auto board =
+      Board::create({.irqchip = Irqchip::kernel}, clock_,
+                    {.interrupt = [] { FAIL(); },
+                     .gsi = [&](unsigned gsi, bool high) { changes.emplace_back(gsi, high); },
+                     .deadline = [](uint64_t) {},
+                     .serial_hungry = [] {},
+                     .output_failed = [](const Error&) {}})
+          .value();
+  const auto poke = [&](uint16_t port, uint8_t value) {
+    std::byte byte{value};
+    board->port_io({port, false, 1, 1, {&byte, 1}});
+  };
+  poke(0x3fc, 0x0b);
+  poke(0x3f9, 0x01);
+  const std::array<uint8_t, 2> typed{'x', 'y'};
+  board->serial_receive(typed);
+  std::byte byte{};
+  board->port_io({0x3f8, true, 1, 1, {&byte, 1}});
+  board->port_io({0x3f8, true, 1, 1, {&byte, 1}});
+  EXPECT_THAT(changes, ::testing::ElementsAre(std::pair{4u, true}, std::pair{4u, false}));
+  EXPECT_FALSE(board->interrupt_pending());
+  board->port_io({0x21, true, 1, 1, {&byte, 1}});
+  EXPECT_EQ(byte, std::byte{0xff});  // no 8259 here
+}
+
+TEST_F(BoardTest, WithTheSplitIrqchipTheIoApicSendsMessages) {
+  std::vector<Msi> sent;
+  int tables = 0;
+  const auto board = Board::create({.irqchip = Irqchip::split}, clock_,
+                                   {.interrupt = [] {},
+                                    .message = [&](const Msi& msi) { sent.push_back(msi); },
+                                    .pin_messages = [&](std::span<const Msi>) { ++tables; },
+                                    .deadline = [](uint64_t) {},
+                                    .serial_hungry = [] {},
+                                    .output_failed = [](const Error&) {}})
+                         .value();
+  const auto store = [&](uint64_t address, uint32_t value) {
+    handle(*board, abi::MmioExit{address, true, bytes(value, 4)}, true);
+  };
+  store(0xfec00000, 0x18);        // pin 4
+  store(0xfec00010, 0x00008031);  // level-triggered
+  const auto poke = [&](uint16_t port, uint8_t value) {
+    std::byte byte{value};
+    board->port_io({port, false, 1, 1, {&byte, 1}});
+  };
+  poke(0x3fc, 0x0b);
+  poke(0x3f9, 0x01);
+  const std::array<uint8_t, 1> typed{'x'};
+  board->serial_receive(typed);
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0], (Msi{0xfee00000, 0xc031}));
+  EXPECT_EQ(tables, 1);
+  handle(*board, abi::IoApicEoi{0x31}, true);  // the line is still high
+  EXPECT_EQ(sent.size(), 2u);
+}
+
 TEST_F(BoardTest, HaltWaitsForAnInterrupt) {
   EXPECT_TRUE(std::holds_alternative<AwaitInterrupt>(handle(*board_, abi::Halted{}, true)));
 }

@@ -17,21 +17,39 @@ Result<Wakeups> Wakeups::create() {
   EventLoop loop = TRY(EventLoop::create());
   Alarm board = TRY(Alarm::create());
   Alarm timeout = TRY(Alarm::create());
+  Alarm snapshot = TRY(Alarm::create());
   EventFd note = TRY(EventFd::create());
-  return Wakeups{std::move(signals), std::move(loop), std::move(board), std::move(timeout),
-                 std::move(note)};
+  return Wakeups{std::move(signals), std::move(loop),     std::move(board),
+                 std::move(timeout), std::move(snapshot), std::move(note)};
 }
 
-Machine::Machine(GuestMemory ram, Wakeups wakeups, abi::Vm vm, abi::Vcpu vcpu)
-    : ram_(std::move(ram)),
+Machine::Machine(abi::System system, Parts parts, Wakeups wakeups)
+    : system_(std::move(system)),
+      ram_(std::move(parts.ram)),
+      irqchip_(parts.irqchip),
       wakeups_(std::move(wakeups)),
       notes_(wakeups_.note),
-      vm_(std::move(vm)),
-      vcpu_(std::move(vcpu)) {}
+      vm_(std::move(parts.vm)),
+      vcpus_(std::move(parts.vcpus)) {}
+
+void Machine::must(const Result<>& done) {
+  if (!done) notes_.end({Ending::device_error, done.error().text()});
+}
 
 BoardEvents Machine::board_events() {
   return {
-      .interrupt = [this] { thread_->kick(); },
+      .interrupt = [this] { threads_[0]->kick(); },
+      .gsi = [this](unsigned gsi, bool high) { must(vm_.set_irq_line(gsi, high)); },
+      .message =
+          [this](const Msi& msi) {
+            must(vm_.send_message({msi.address, msi.data}));
+          },
+      .pin_messages =
+          [this](std::span<const Msi> pins) {
+            std::vector<abi::Vm::Message> messages;
+            for (const Msi& msi : pins) messages.push_back({msi.address, msi.data});
+            must(vm_.set_pin_messages(messages));
+          },
       .deadline = [this](uint64_t ns) { wakeups_.board.set(ns); },
       .serial_hungry = [this] { notes_.serial_hungry(); },
       .output_failed =
@@ -46,6 +64,10 @@ Result<> Machine::watch(const MachineConfig& config) {
   TRY(loop.add(wakeups_.note.fd().get(), [this] { on_note(); }));
   TRY(loop.add(wakeups_.signals.fd(), [this] { on_signal(); }));
   TRY(loop.add(wakeups_.timeout.fd(), [this] { on_timeout(); }));
+  TRY(loop.add(wakeups_.snapshot.fd(), [this] {
+    wakeups_.snapshot.acknowledge();
+    save();
+  }));
   TRY(loop.add(wakeups_.board.fd(), [this] {
     wakeups_.board.acknowledge();
     board_->advance();
@@ -57,11 +79,23 @@ Result<> Machine::watch(const MachineConfig& config) {
   return console_->attach();
 }
 
+// A vCPU that ends, ends the machine.
+void Machine::start_threads() {
+  for (size_t i = 0; i < vcpus_.size(); ++i)
+    threads_.push_back(std::make_unique<VcpuThread>(vcpus_[i], *board_,
+                                                    i == 0 && irqchip_ != Irqchip::kernel,
+                                                    [this, i](const Outcome& outcome) {
+                                                      board_->flush_output();
+                                                      notes_.end(outcome, i);
+                                                    }));
+}
+
 Outcome Machine::run() {
-  thread_->run();
+  for (const auto& thread : threads_) thread->run();
   const auto looped = wakeups_.loop.run();
   board_->abandon_output();
-  thread_->finish();
+  for (const auto& thread : threads_) thread->ask_to_finish();
+  for (const auto& thread : threads_) thread->finish();
   if (!looped) return {Ending::host_error, looped.error().text()};
   return *notes_.outcome();
 }
@@ -73,7 +107,10 @@ void Machine::on_note() {
 }
 
 void Machine::on_signal() {
-  if (const int signal = wakeups_.signals.next())
+  const int signal = wakeups_.signals.next();
+  if (signal == SIGUSR1)
+    save();
+  else if (signal != 0)
     notes_.end({Ending::signal, {}, static_cast<uint64_t>(signal)});
 }
 
@@ -86,6 +123,8 @@ void Machine::on_command(Console::Command command) {
       return notes_.end({Ending::quit});
     case Command::help:
       return print(kEscapeHelp);
+    case Command::save:
+      return save();
     case Command::send_break:
       return board_->serial_break();
   }

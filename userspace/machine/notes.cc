@@ -3,10 +3,13 @@
 
 namespace minikvm {
 
-void Notes::end(Outcome outcome) {
+void Notes::end(Outcome outcome, size_t vcpu) {
   {
     const std::lock_guard guard{lock_};
-    if (!outcome_) outcome_ = std::move(outcome);
+    if (!outcome_) {
+      outcome_ = std::move(outcome);
+      vcpu_ = vcpu;
+    }
   }
   changed_.signal();
 }
@@ -22,6 +25,11 @@ void Notes::serial_hungry() {
 std::optional<Outcome> Notes::outcome() {
   const std::lock_guard guard{lock_};
   return outcome_;
+}
+
+size_t Notes::first_vcpu() const {
+  const std::lock_guard guard{lock_};
+  return vcpu_;
 }
 
 bool Notes::take_serial_hungry() {

@@ -18,6 +18,7 @@ enum class Ending {
   host_error,    // a system call of this program failed
   timeout,
   quit,    // Ctrl-A x
+  saved,   // to a snapshot, from which it goes on
   signal,  // this program was asked to end
 };
 

@@ -9,7 +9,7 @@ namespace minikvm {
 Result<Signals> Signals::create() {
   sigset_t set, before;
   ::sigemptyset(&set);
-  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) ::sigaddset(&set, signal);
+  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1}) ::sigaddset(&set, signal);
   Fd fd{::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!fd) return fail_errno("signalfd");
   ::pthread_sigmask(SIG_BLOCK, &set, &before);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The signals that ask this program to end, as a descriptor to poll.
+// The signals that ask this program to end, or (SIGUSR1) for a snapshot, as a
+// descriptor to poll.
 #pragma once
 
 #include <csignal>
@@ -10,7 +11,7 @@ namespace minikvm {
 
 class Signals {
  public:
-  // Blocks SIGHUP, SIGINT, SIGQUIT and SIGTERM for this thread and those that
+  // Blocks SIGHUP, SIGINT, SIGQUIT, SIGTERM and SIGUSR1 for this thread and those that
   // it starts from now on.
   static Result<Signals> create();
   Signals(Signals&& other) noexcept = default;

@@ -8,27 +8,28 @@
 namespace minikvm {
 namespace {
 
-constexpr int kKickSignal = SIGUSR1;
+int kick_signal() { return SIGRTMIN; }
 
 // The handler has nothing to do: that it runs at all ends the KVM_RUN. Without
 // SA_RESTART it also ends a write to a terminal that does not move.
 void install_kick_handler() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
-  ::sigaction(kKickSignal, &action, nullptr);
+  ::sigaction(kick_signal(), &action, nullptr);
 }
 
 void unblock_kick_signal() {
   sigset_t set;
   ::sigemptyset(&set);
-  ::sigaddset(&set, kKickSignal);
+  ::sigaddset(&set, kick_signal());
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 }  // namespace
 
-VcpuThread::VcpuThread(abi::Vcpu& vcpu, Board& board, std::function<void(Outcome)> on_finished)
-    : vcpu_(vcpu), board_(board), on_finished_(std::move(on_finished)) {
+VcpuThread::VcpuThread(abi::Vcpu& vcpu, Board& board, bool takes_intr,
+                       std::function<void(Outcome)> on_finished)
+    : vcpu_(vcpu), board_(board), takes_intr_(takes_intr), on_finished_(std::move(on_finished)) {
   install_kick_handler();
   thread_ = std::thread{[this] { main(); }};
 }
@@ -64,7 +65,7 @@ std::optional<Outcome> VcpuThread::run_until_event() {
     // In this order: a kick from here on makes KVM_RUN return at once; an earlier
     // one has left its reason where we look next.
     vcpu_.set_immediate_exit(false);
-    if (wanted() != State::running) return std::nullopt;
+    if (wanted() != State::running) return settle();
     const auto next = enter_once();
     if (!next) return Outcome{Ending::device_error, next.error().text()};
     if (const auto* outcome = std::get_if<Outcome>(&*next)) return *outcome;
@@ -72,8 +73,22 @@ std::optional<Outcome> VcpuThread::run_until_event() {
   }
 }
 
+// KVM_RUN finishes the instruction that the last exit was for, before it looks at
+// immediate_exit. Only then are the registers those between two instructions.
+std::optional<Outcome> VcpuThread::settle() {
+  for (;;) {
+    vcpu_.set_immediate_exit(true);
+    const auto exit = vcpu_.run();
+    if (!exit) return Outcome{Ending::device_error, exit.error().text()};
+    if (std::holds_alternative<abi::Interrupted>(*exit)) return std::nullopt;
+    const Next next = handle(board_, *exit, vcpu_.interrupt_flag());
+    if (const auto* outcome = std::get_if<Outcome>(&next)) return *outcome;
+    halted_ = std::holds_alternative<AwaitInterrupt>(next);
+  }
+}
+
 Result<Next> VcpuThread::enter_once() {
-  TRY(inject());
+  if (takes_intr_) TRY(inject());
   const abi::Exit exit = TRY(vcpu_.run());
   return handle(board_, exit, vcpu_.interrupt_flag());
 }
@@ -110,25 +125,30 @@ void VcpuThread::command(State wanted) {
   kick();
 }
 
-void VcpuThread::pause() {
-  command(State::paused);
+// Again and again: a kick can fall between a check and the system call that it was
+// meant to end, where only KVM_RUN has immediate_exit.
+template <class Reached>
+bool VcpuThread::await_state(Reached reached, int patience) {
   std::unique_lock lock{lock_};
-  changed_.wait(lock, [&] { return state_ != State::running; });
-}
-
-void VcpuThread::finish() {
-  if (!thread_.joinable()) return;
-  command(State::finished);
-  std::unique_lock lock{lock_};
-  // Again and again: a kick can fall between a check and the system call that
-  // it was meant to end, where only KVM_RUN has immediate_exit.
-  while (!changed_.wait_for(lock, std::chrono::milliseconds{20},
-                            [&] { return state_ == State::finished; })) {
+  while (!changed_.wait_for(lock, std::chrono::milliseconds{20}, [&] { return reached(state_); })) {
+    if (patience-- == 0) return false;
     lock.unlock();
     kick();
     lock.lock();
   }
-  lock.unlock();
+  return true;
+}
+
+bool VcpuThread::pause() {
+  ask_to_pause();
+  constexpr int kPatience = 500;  // 10 seconds
+  return await_state([](State state) { return state != State::running; }, kPatience);
+}
+
+void VcpuThread::finish() {
+  if (!thread_.joinable()) return;
+  ask_to_finish();
+  await_state([](State state) { return state == State::finished; }, -1);
   thread_.join();
 }
 
@@ -139,7 +159,7 @@ void VcpuThread::kick() {
     kicked_ = true;
     if (state_ == State::running) {
       vcpu_.set_immediate_exit(true);
-      ::pthread_kill(thread_.native_handle(), kKickSignal);
+      ::pthread_kill(thread_.native_handle(), kick_signal());
     }
   }
   changed_.notify_all();

@@ -33,7 +33,8 @@ class VcpuThreadTest : public ::testing::Test {
                                       .value();
   abi::Vcpu vcpu_ = fake_vcpu();
   std::promise<Outcome> finished_;
-  VcpuThread thread_{vcpu_, *board_, [this](Outcome outcome) { finished_.set_value(outcome); }};
+  VcpuThread thread_{vcpu_, *board_, true,
+                     [this](Outcome outcome) { finished_.set_value(outcome); }};
 };
 
 TEST_F(VcpuThreadTest, StartsPausedAndCanBeFinishedUnused) {
