@@ -59,9 +59,12 @@ void mkvm_apic_derive(struct mkvm_vcpu *v);	/* what CPUID allows */
 
 /* Without a look: might there be an interrupt to inject? */
 bool mkvm_apic_look(const struct mkvm_vcpu *v);
-/* Is there an interrupt to inject? Cheap if there was none before; then the vector, once. */
+/*
+ * Is there an interrupt to inject? Cheap if there was none before. Then the vector, once;
+ * -1: it was the 8259s' and is gone.
+ */
 bool mkvm_apic_has_irq(struct mkvm_vcpu *v);
-u8 mkvm_apic_take_irq(struct mkvm_vcpu *v);
+int mkvm_apic_take_irq(struct mkvm_vcpu *v);
 /* Would KVM_INTERRUPT's vector come through? Split irqchip: userspace is the 8259 pair. */
 bool mkvm_apic_takes_extint(struct mkvm_vcpu *v);
 int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector);	/* EEXIST: one waits */

@@ -387,7 +387,7 @@ bool mkvm_apic_has_irq(struct mkvm_vcpu *v)
 	return true;
 }
 
-u8 mkvm_apic_take_irq(struct mkvm_vcpu *v)
+int mkvm_apic_take_irq(struct mkvm_vcpu *v)
 {
 	struct mkvm_apic *a = v->apic;
 	unsigned long flags;
@@ -404,8 +404,6 @@ u8 mkvm_apic_take_irq(struct mkvm_vcpu *v)
 	vector = mkvm_lapic_pending(&a->state);
 	if (vector >= 0)
 		mkvm_lapic_take(&a->state, vector);
-	else	/* it was the 8259's, and is gone: its spurious vector is not ours to know */
-		vector = a->state.page->reg[MKVM_APIC_SVR].value & 0xff;
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	return vector;
 }

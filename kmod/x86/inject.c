@@ -33,6 +33,18 @@ static void inject_nmi(struct mkvm_vcpu *v)
 	v->injected = MKVM_INJECTED_NMI;
 }
 
+static void inject_apic_irq(struct mkvm_vcpu *v)
+{
+	int vector = mkvm_apic_take_irq(v);
+
+	if (vector < 0)
+		return;
+	v->irq = (struct mkvm_event){
+		.valid = true, .vector = vector, .type = MKVM_INTR_TYPE_EXTERNAL >> 8,
+	};
+	inject_event(v, &v->irq, MKVM_INJECTED_IRQ);
+}
+
 /* One event per entry: what was interrupted first, then by priority. */
 static void inject_one(struct mkvm_vcpu *v)
 {
@@ -48,11 +60,7 @@ static void inject_one(struct mkvm_vcpu *v)
 	} else if (v->irq.valid && mkvm_vendor->irq_allowed(v)) {
 		inject_event(v, &v->irq, MKVM_INJECTED_IRQ);
 	} else if (mkvm_apic_has_irq(v) && mkvm_vendor->irq_allowed(v)) {
-		v->irq = (struct mkvm_event){
-			.valid = true, .vector = mkvm_apic_take_irq(v),
-			.type = MKVM_INTR_TYPE_EXTERNAL >> 8,
-		};
-		inject_event(v, &v->irq, MKVM_INJECTED_IRQ);
+		inject_apic_irq(v);
 	}
 }
 

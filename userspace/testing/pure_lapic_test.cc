@@ -170,6 +170,7 @@ TEST(Lapic, VectorsBelow16AreNotDelivered) {
     Apic a;
     a.accept(static_cast<uint8_t>(v));
     EXPECT_EQ(a.take(), v < 16 ? -1 : static_cast<int>(v));
+    EXPECT_EQ(a->errors, v < 16 ? MKVM_APIC_RECV_ILLEGAL : 0);
   }
 }
 
@@ -441,6 +442,8 @@ TEST(Lapic, TimerDeadline) {
   EXPECT_EQ(a.read(MKVM_APIC_TMICT), 0u);
   EXPECT_EQ(mkvm_lapic_set_deadline(a.get(), 12345, a.now + 500), kTimer);
   EXPECT_EQ(a->deadline, 12345u);
+  EXPECT_EQ(a.write(MKVM_APIC_TDCR, 3), 0u);  // another timer mode's
+  EXPECT_EQ(a->expires, a.now + 500);
   EXPECT_EQ(a.read(MKVM_APIC_TMCCT), 0u);
   EXPECT_EQ(a.expire(a.now + 500), kTimer | kLook);
   EXPECT_EQ(a->deadline, 0u);
