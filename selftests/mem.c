@@ -472,7 +472,10 @@ TEST_F(mem, access_across_two_slots)
 	EXPECT_EQ(0x1122334455667788, guest_load(g, EXTRA_GPA + PAGE - 4));
 }
 
-/* CVE-2020-36313: the last slot goes, and its neighbourhood is looked up. */
+/*
+ * CVE-2020-36313: the last slot goes, and its neighbourhood is looked up. The guard
+ * is the bound in mkvm_slot_find().
+ */
 TEST_F(mem, deleted_slot_becomes_mmio)
 {
 	struct guest *g = &self->g;
@@ -503,7 +506,7 @@ TEST_F(mem, moved_slot_is_only_at_its_new_place)
 	EXPECT_TRUE(store_is_mmio(g, EXTRA_GPA));
 }
 
-/* CVE-2013-4592 */
+/* CVE-2013-4592; the guard is that mkvm_mmu_replace_slots() unmaps the old range. */
 TEST_F(mem, slot_moves_under_a_running_guest)
 {
 	struct guest *g = &self->g;
@@ -525,9 +528,13 @@ TEST_F(mem, slot_moves_under_a_running_guest)
 	EXPECT_LT(0, *word(mem));
 	guest_store(g, EXTRA_GPA, 0x42);
 	EXPECT_EQ(0x42, *word(mem));
+	EXPECT_TRUE(load_is_mmio(g, EXTRA_GPA + MIB));
 }
 
-/* CVE-2022-45869: two vCPUs fault while the pages and the slot come and go. */
+/*
+ * CVE-2022-45869: two vCPUs fault while the pages and the slot come and go. The guards,
+ * each seen to be needed: inval_start() cuts, flush_cut() flushes, inval_seq moves.
+ */
 TEST_F(mem, faults_race_with_invalidation)
 {
 	int moving = MREMAP_MAYMOVE | MREMAP_FIXED;
@@ -585,7 +592,10 @@ TEST_F(mem, slot_over_the_run_page)
 	EXPECT_EQ(0, guest_load(g, GUEST_DATA));
 }
 
-/* CVE-2021-22543: memory without struct page, here the BIOS. It is refused, or is what it is. */
+/*
+ * CVE-2021-22543: memory without struct page, here the BIOS. It is refused, or is what
+ * it is. The guard is that get_host_pages() knows no other way than get_user_pages.
+ */
 TEST_F(mem, slot_over_device_memory)
 {
 	struct guest *g = &self->g;

@@ -33,6 +33,7 @@ TEST_F(slots, unaligned_is_einval)
 	EXPECT_EQ(0, vm_slot(vm, 0, 0, 0, PAGE, self->mem));
 }
 
+/* The guard is region_valid() in pure/slots.c. */
 TEST_F(slots, wrapping_is_einval)
 {
 	struct vm *vm = &self->vm;
@@ -44,6 +45,7 @@ TEST_F(slots, wrapping_is_einval)
 	EXPECT_EQ(-EINVAL, vm_slot(vm, 0, 0, 0, 2 * PAGE, (void *)-PAGE));
 }
 
+/* CVE-2013-1943; the guard is user_range() in memslot.c. */
 TEST_F(slots, kernel_addresses_are_einval)
 {
 	static const u64 kernel[] = {
