@@ -66,6 +66,11 @@ int mkvm_check_extension(unsigned long cap)
 	case KVM_CAP_ENABLE_CAP_VM:
 	case KVM_CAP_READONLY_MEM:
 	case KVM_CAP_ENABLE_CAP:
+	case KVM_CAP_BINARY_STATS_FD:
+	case KVM_CAP_SET_GUEST_DEBUG:
+	case KVM_CAP_X86_USER_SPACE_MSR:
+	case KVM_CAP_X86_MSR_FILTER:
+	case KVM_CAP_X86_ROBUST_SINGLESTEP:
 	case KVM_CAP_GET_TSC_KHZ:
 	case KVM_CAP_KVMCLOCK_CTRL:
 	case KVM_CAP_VCPU_ATTRIBUTES:
@@ -85,6 +90,10 @@ int mkvm_check_extension(unsigned long cap)
 		return !!mkvm_fpu_features();
 	case KVM_CAP_XSAVE2:
 		return sizeof(struct kvm_xsave);
+	case KVM_CAP_DISABLE_QUIRKS2:
+		return MKVM_QUIRKS;
+	case KVM_CAP_SYNC_REGS:
+		return KVM_SYNC_X86_VALID_FIELDS;
 	case KVM_CAP_ADJUST_CLOCK:
 		return KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
 	case KVM_CAP_MCE:

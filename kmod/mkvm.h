@@ -2,7 +2,8 @@
 /*
  * The core's types: a VM, a vCPU, and what one file offers another.
  *
- * Lock order: vcpu->lock > vm->lock > vm->slots_lock > mmap_lock > vm->mmu.lock.
+ * Lock order: vcpu->lock > vm->lock > vm->slots_lock > mmap_lock > vm->mmu.lock;
+ * vm->clock_lock inside any of them, and nothing inside it.
  * A legend in brackets says what guards a member:
  *   [I] set before the object is published, constant afterwards
  *   [v] vcpu->lock: only the thread in an ioctl of this vCPU
@@ -39,6 +40,7 @@
 
 struct mkvm_vm;
 struct mkvm_vcpu;
+struct mkvm_msr_filter;
 
 /*
  * What an exit handler or a deferred step says; below 0 it is an errno for
@@ -161,6 +163,9 @@ struct mkvm_vm {
 	/* KVM_ENABLE_CAP */
 	u32 max_vcpu_id;		/* [l] ids are below it; 0: MKVM_MAX_VCPU_ID */
 	bool no_platform_info;		/* [a] that MSR is #GP for the guest */
+	u32 disabled_quirks;		/* [a] KVM_X86_QUIRK_* */
+	u32 user_msrs;			/* [a] KVM_MSR_EXIT_REASON_* that go to userspace */
+	struct mkvm_msr_filter __rcu *msr_filter;	/* [l] writers; readers: RCU */
 
 	spinlock_t clock_lock;		/* guards [c]; never taken with interrupts off */
 	u64 clock_start_ns;		/* [c] of the host's raw clock, when the VM's was 0 */
@@ -180,6 +185,10 @@ int mkvm_check_extension(unsigned long cap);	/* dev.c: the same for the system a
  */
 void mkvm_request_all(struct mkvm_vm *vm, unsigned int request);
 
+/* ---- stats.c ---- */
+
+long mkvm_stats_fd(struct mkvm_vm *vm, struct mkvm_vcpu *v);
+
 /* ---- vcpu.c, run.c ---- */
 
 /* Bits of vcpu->requests, handled before the next VM entry. */
@@ -192,6 +201,7 @@ enum mkvm_request {
 	MKVM_REQ_INIT,		/* of the local APIC's; and the start-up IPI */
 	MKVM_REQ_SIPI,
 	MKVM_REQ_IOAPIC_EOI,	/* userspace hears of eoi_vector */
+	MKVM_REQ_MSR_FILTER,	/* vm->msr_filter has come or gone */
 };
 
 /* Where a vCPU is, for mkvm_request_all. */
@@ -246,7 +256,7 @@ struct mkvm_vcpu {
 	u32 nmi_pending;		/* [v] 0..2, waits until NMIs are not blocked */
 	enum mkvm_injected injected;	/* [v] */
 	bool windows;			/* [v] a VM exit was asked for when one can go in */
-	bool shutdown;			/* [v] triple fault: KVM_EXIT_SHUTDOWN is due */
+	u32 exit_due;			/* [v] KVM_EXIT_* before the next entry; 0: none */
 
 	/* What the last exit left to do. */
 	int (*deferred)(struct mkvm_vcpu *v);	/* [v] with MKVM_DEFER: may sleep */
@@ -277,6 +287,10 @@ struct mkvm_vcpu {
 		u64 value;
 	} cr;				/* [v] for mkvm_write_cr */
 	struct {
+		u8 insn_len;
+		bool write;
+	} msr;				/* [v] RDMSR, WRMSR that userspace answers */
+	struct {
 		struct mkvm_insn insn;
 		u64 gpa[2];		/* of the operand, and of its part on the next page */
 		u8 split;		/* bytes before that part */
@@ -290,6 +304,12 @@ struct mkvm_vcpu {
 	u64 xcr0;			/* [v] the guest's */
 	bool in_loop;			/* [v] the CPU holds the guest's XCR0, MSRs, DR0-DR3 */
 	u64 dr[4], dr6, dr7;		/* [v] */
+	struct {
+		u32 control;		/* KVM_GUESTDBG_* */
+		u8 vector;		/* of the KVM_EXIT_DEBUG that is due */
+		u64 dr6;		/* likewise */
+		u64 dr[4], dr7;		/* with USE_HW_BP, in place of the guest's */
+	} debug;			/* [v] KVM_SET_GUEST_DEBUG */
 	struct mkvm_msr_file msrs;	/* [v] MSRs that are only values */
 	u64 tsc_offset;			/* [v] guest TSC = mkvm_host_tsc() + this */
 	u64 tsc_base;			/* [c] vm->tsc_offset when userspace last set the TSC */
@@ -336,6 +356,11 @@ void mkvm_vcpu_load(struct mkvm_vcpu *v);
 void mkvm_vcpu_put(struct mkvm_vcpu *v);
 
 int mkvm_vcpu_run(struct mkvm_vcpu *v);
+/* KVM_CAP_SYNC_REGS: what kvm_run brings, before KVM_RUN, and takes, after it. */
+int mkvm_sync_in(struct mkvm_vcpu *v);
+void mkvm_sync_out(struct mkvm_vcpu *v);
+/* Leave the inner loop: KVM_RUN ends with this exit reason. */
+void mkvm_leave(struct mkvm_vcpu *v, u32 reason);
 
 /*
  * Interrupts off, right before VM entry: false when something asks for the

@@ -60,6 +60,8 @@ static void handle_requests(struct mkvm_vcpu *v)
 	clear_bit(MKVM_REQ_KICK, &v->requests);
 	if (test_and_clear_bit(MKVM_REQ_NMI, &v->requests))
 		mkvm_vcpu_nmi(v, NULL);
+	if (test_and_clear_bit(MKVM_REQ_MSR_FILTER, &v->requests))
+		mkvm_vendor->intercept_msrs(v, rcu_access_pointer(v->vm->msr_filter));
 	if (test_and_clear_bit(MKVM_REQ_TLB_FLUSH, &v->requests)) {
 		/* After the bit, before the flush: whoever sets it again changed more. */
 		smp_mb__after_atomic();
@@ -124,12 +126,24 @@ static void sync_to_run(struct mkvm_vcpu *v)
 	run->apic_base = v->apic_base;
 }
 
+/*
+ * Whatever the last instruction made of the flags. VM entry does not take TF under
+ * an interrupt shadow without a trap that waits.
+ */
+static void arm_step(struct mkvm_vcpu *v)
+{
+	mkvm_vendor->set_rflags(v, mkvm_vendor->get_rflags(v) | X86_EFLAGS_TF);
+	mkvm_vendor->set_shadow(v, 0);
+}
+
 static int enter_guest(struct mkvm_vcpu *v)
 {
 	int next;
 
 	mkvm_vcpu_load(v);
 	handle_requests(v);
+	if (unlikely(v->debug.control & KVM_GUESTDBG_SINGLESTEP))
+		arm_step(v);
 	skip_finished_insn(v);
 	mkvm_fpu_load(v);
 	next = run_loop(v);
@@ -158,15 +172,28 @@ static void handle_sleeping_requests(struct mkvm_vcpu *v)
 		mkvm_wall_clock_write(v);
 }
 
+void mkvm_leave(struct mkvm_vcpu *v, u32 reason)
+{
+	v->exit_due = reason;
+	set_bit(MKVM_REQ_KICK, &v->requests);
+}
+
+static int exit_that_is_due(struct mkvm_vcpu *v)
+{
+	u32 reason = v->exit_due;
+
+	v->exit_due = 0;
+	if (reason == KVM_EXIT_DEBUG)
+		mkvm_fill_debug_exit(v);
+	return mkvm_exit_to_user(v, reason);
+}
+
 static int one_round(struct mkvm_vcpu *v)
 {
 	int next;
 
-	if (v->shutdown) {
-		v->shutdown = false;
-		v->run->exit_reason = KVM_EXIT_SHUTDOWN;
-		return MKVM_TO_USER;
-	}
+	if (v->exit_due)
+		return exit_that_is_due(v);
 	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work())
 		return interrupted(v);
 	handle_sleeping_requests(v);
@@ -236,7 +263,9 @@ int mkvm_vcpu_run(struct mkvm_vcpu *v)
 
 	if (v->sigset_active)
 		sigprocmask(SIG_SETMASK, &v->sigset, &current->real_blocked);
-	ret = run(v);
+	ret = mkvm_sync_in(v) ?: run(v);
+	if (unlikely(READ_ONCE(v->run->kvm_valid_regs)))
+		mkvm_sync_out(v);
 	if (v->sigset_active) {
 		sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 		sigemptyset(&current->real_blocked);

@@ -15,6 +15,7 @@
 #include "host/host.h"
 #include "pure/sregs.h"
 #include "pure/vmx_bits.h"
+#include "x86/guest.h"
 #include "x86/x86.h"
 
 /* ---- life ---- */
@@ -57,6 +58,7 @@ static void reset_state(struct mkvm_vcpu *v)
 	v->dr7 = MKVM_DR7_RESET;
 	v->mp_state = boots || !v->apic ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
 	mkvm_init_tsc(v);
+	set_bit(MKVM_REQ_MSR_FILTER, &v->requests);
 	mkvm_msr_reset(&v->msrs);
 	mkvm_derive_guest_cpu(v);
 }
@@ -71,7 +73,7 @@ void mkvm_vcpu_reset(struct mkvm_vcpu *v)
 	v->exception.valid = false;
 	v->irq.valid = false;
 	v->nmi_injected = false;
-	v->shutdown = false;
+	v->exit_due = 0;
 	v->nmi_pending = 0;
 	memset(v->dr, 0, sizeof(v->dr));
 	v->dr6 = MKVM_DR6_RESET;
@@ -245,6 +247,8 @@ static int get_regs(struct mkvm_vcpu *v, void *arg)
 		.rip = v->regs[MKVM_RIP],
 		.rflags = mkvm_vendor->get_rflags(v),
 	};
+	if (v->debug.control & KVM_GUESTDBG_SINGLESTEP)
+		r->rflags &= ~X86_EFLAGS_TF;
 	return 0;
 }
 
@@ -314,7 +318,7 @@ static int set_debugregs(struct mkvm_vcpu *v, void *arg)
 	memcpy(v->dr, d->db, sizeof(v->dr));
 	v->dr6 = d->dr6;
 	v->dr7 = d->dr7 | MKVM_DR7_RESET;
-	mkvm_vendor->set_dr7(v, v->dr7);
+	mkvm_update_dr7(v);
 	return 0;
 }
 
@@ -376,6 +380,24 @@ static int enable_cap(struct mkvm_vcpu *v, void *arg)
 	return 0;
 }
 
+/* As a supervisor that may look at everything. */
+static int translate(struct mkvm_vcpu *v, void *arg)
+{
+	struct kvm_translation *t = arg;
+	struct mkvm_guest_context c;
+	u32 error;
+	u64 gpa;
+
+	mkvm_take_context(v, &c);
+	c.cpl = 0;
+	c.rflags |= X86_EFLAGS_AC;
+	t->valid = !mkvm_walk(v, &c, t->linear_address, MKVM_ACCESS_READ, &gpa, &error);
+	t->physical_address = t->valid ? gpa : ~0ull;
+	t->writeable = 1;
+	t->usermode = 0;
+	return 0;
+}
+
 static int get_stats(struct mkvm_vcpu *v, void *arg)
 {
 	memcpy(arg, &v->stats, sizeof(v->stats));
@@ -400,6 +422,8 @@ static const struct vcpu_request {
 	{ KVM_SET_SREGS,	mkvm_set_sregs },
 	{ KVM_GET_SREGS2,	mkvm_get_sregs2 },
 	{ KVM_SET_SREGS2,	mkvm_set_sregs2 },
+	{ KVM_TRANSLATE,	translate },
+	{ KVM_SET_GUEST_DEBUG,	mkvm_set_guest_debug, LOADED },
 	{ KVM_INTERRUPT,	interrupt },
 	{ KVM_NMI,		mkvm_vcpu_nmi,	LOADED },
 	{ KVM_GET_LAPIC,	mkvm_get_lapic },
@@ -424,8 +448,19 @@ static const struct vcpu_request {
 	{ MKVM_GET_VMCB,	get_vmcb,	LOADED },
 };
 
-static int call_request(struct mkvm_vcpu *v, const struct vcpu_request *request, void *arg)
+static const struct vcpu_request *find_request(unsigned int cmd)
 {
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(requests); i++)
+		if (requests[i].cmd == cmd)
+			return &requests[i];
+	return NULL;
+}
+
+static int call_request(struct mkvm_vcpu *v, unsigned int cmd, void *arg)
+{
+	const struct vcpu_request *request = find_request(cmd);
 	int ret;
 
 	if (!request->loaded)
@@ -439,17 +474,58 @@ static int call_request(struct mkvm_vcpu *v, const struct vcpu_request *request,
 static long fixed_size_ioctl(struct mkvm_vcpu *v, unsigned int cmd, void __user *user)
 {
 	void *arg;
+
+	if (!find_request(cmd))
+		return -EINVAL;		/* what KVM's vCPU fd says */
+	arg = mkvm_arg_in(cmd, user);
+	if (IS_ERR(arg))
+		return PTR_ERR(arg);
+	return mkvm_arg_out(cmd, user, arg, call_request(v, cmd, arg));
+}
+
+/* ---- state that travels in kvm_run ---- */
+
+static const struct {
+	u32 bit;
+	u32 offset;
+	unsigned int get, set;
+} synced[] = {
+	{ KVM_SYNC_X86_REGS, offsetof(struct kvm_sync_regs, regs), KVM_GET_REGS, KVM_SET_REGS },
+	{ KVM_SYNC_X86_SREGS, offsetof(struct kvm_sync_regs, sregs), KVM_GET_SREGS, KVM_SET_SREGS },
+	{ KVM_SYNC_X86_EVENTS, offsetof(struct kvm_sync_regs, events), KVM_GET_VCPU_EVENTS,
+	  KVM_SET_VCPU_EVENTS },
+};
+
+int mkvm_sync_in(struct mkvm_vcpu *v)
+{
+	struct kvm_run *run = v->run;
+	u64 dirty = READ_ONCE(run->kvm_dirty_regs);
+	struct kvm_sync_regs regs;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(requests); i++) {
-		if (requests[i].cmd != cmd)
+	if (unlikely((dirty | READ_ONCE(run->kvm_valid_regs)) & ~(u64)KVM_SYNC_X86_VALID_FIELDS))
+		return -EINVAL;
+	if (likely(!dirty))
+		return 0;
+	memcpy(&regs, &run->s.regs, sizeof(regs));	/* once: userspace may change it */
+	for (i = 0; i < ARRAY_SIZE(synced); i++) {
+		if (!(dirty & synced[i].bit))
 			continue;
-		arg = mkvm_arg_in(cmd, user);
-		if (IS_ERR(arg))
-			return PTR_ERR(arg);
-		return mkvm_arg_out(cmd, user, arg, call_request(v, &requests[i], arg));
+		if (call_request(v, synced[i].set, (void *)&regs + synced[i].offset))
+			return -EINVAL;
+		run->kvm_dirty_regs &= ~(u64)synced[i].bit;
 	}
-	return -EINVAL;		/* what KVM's vCPU fd says */
+	return 0;
+}
+
+void mkvm_sync_out(struct mkvm_vcpu *v)
+{
+	u64 valid = READ_ONCE(v->run->kvm_valid_regs);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(synced); i++)
+		if (valid & synced[i].bit)
+			call_request(v, synced[i].get, (void *)&v->run->s.regs + synced[i].offset);
 }
 
 /* ---- ioctls with an array behind a header ---- */
@@ -632,6 +708,8 @@ static long locked_ioctl(struct mkvm_vcpu *v, unsigned int cmd, unsigned long ar
 		return mkvm_msrs_ioctl(v, user, false);
 	case KVM_SET_MSRS:
 		return mkvm_msrs_ioctl(v, user, true);
+	case KVM_GET_STATS_FD:
+		return mkvm_stats_fd(v->vm, v);
 	case KVM_SET_TSC_KHZ:
 		return mkvm_set_tsc_khz(arg);
 	case KVM_GET_TSC_KHZ:

@@ -94,6 +94,8 @@ struct mkvm_vendor {
 	void (*inject)(struct mkvm_vcpu *v, const struct mkvm_event *e);
 	bool (*irq_allowed)(struct mkvm_vcpu *v);	/* could the guest take one now? */
 	bool (*nmi_allowed)(struct mkvm_vcpu *v);
+	void (*intercept_msrs)(struct mkvm_vcpu *v, bool all);	/* or those that need it */
+	void (*intercept_exception)(struct mkvm_vcpu *v, u8 vector, bool on);
 	/* A VM exit as soon as the guest can take one, or no longer. */
 	void (*set_windows)(struct mkvm_vcpu *v, bool irq, bool nmi);
 	/* KVM_X86_SHADOW_INT_STI | _MOV_SS. */

@@ -33,6 +33,7 @@ static struct mkvm_vm *vm_alloc(void)
 
 static void vm_free(struct mkvm_vm *vm)
 {
+	mkvm_msr_filter_free(rcu_dereference_protected(vm->msr_filter, true));
 	mmdrop(vm->mm);
 	kvfree(vm);
 }
@@ -224,6 +225,16 @@ static int enable_cap(struct mkvm_vm *vm, void *arg)
 		if (cap->args[0] > MAX_IOAPIC_PINS)
 			return -EINVAL;
 		return create_irqchip(vm, MKVM_IRQCHIP_SPLIT, cap->args[0]);
+	case KVM_CAP_DISABLE_QUIRKS2:
+		if (cap->args[0] & ~(u64)MKVM_QUIRKS)
+			return -EINVAL;
+		WRITE_ONCE(vm->disabled_quirks, cap->args[0]);
+		return 0;
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		if (cap->args[0] & ~(u64)MKVM_USER_MSRS)
+			return -EINVAL;
+		WRITE_ONCE(vm->user_msrs, cap->args[0]);
+		return 0;
 	case KVM_CAP_MAX_VCPU_ID:
 		return set_max_vcpu_id(vm, cap->args[0]);
 	default:
@@ -254,6 +265,7 @@ static const struct vm_request {
 	{ KVM_CLEAR_DIRTY_LOG,		mkvm_clear_dirty_log },
 	{ KVM_SET_IDENTITY_MAP_ADDR,	set_identity_map_addr },
 	{ KVM_ENABLE_CAP,		enable_cap },
+	{ KVM_X86_SET_MSR_FILTER,	mkvm_set_msr_filter },
 	{ KVM_GET_CLOCK,		mkvm_get_clock },
 	{ KVM_SET_CLOCK,		mkvm_set_clock },
 };
@@ -287,6 +299,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return mkvm_check_extension(arg);
 	case KVM_SET_NR_MMU_PAGES:	/* of shadow page tables, which there are none */
 		return arg < 64 ? -EINVAL : 0;
+	case KVM_GET_STATS_FD:
+		return mkvm_stats_fd(vm, NULL);
 	case KVM_SET_TSS_ADDR:
 		return set_tss_addr(vm, arg);
 	case KVM_CREATE_IRQCHIP:

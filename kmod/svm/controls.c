@@ -102,6 +102,21 @@ void svm_intercept(struct svm_vcpu *svm, u32 code, bool on)
 	svm_changed(svm, MKVM_SVM_CLEAN_INTERCEPTS);
 }
 
+/* The pages for ports are all ones, and so is a map that lets no MSR through. */
+void svm_intercept_msrs(struct mkvm_vcpu *v, bool all)
+{
+	to_svm(v)->vmcb->msrpm_pa = __pa(all ? io_permissions : msr_permissions);
+	svm_changed(to_svm(v), MKVM_SVM_CLEAN_PERMISSIONS);
+}
+
+void svm_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on)
+{
+	u32 *word = &to_svm(v)->vmcb->intercept_exceptions;
+
+	*word = on ? *word | BIT(vector) : *word & ~(u32)BIT(vector);
+	svm_changed(to_svm(v), MKVM_SVM_CLEAN_INTERCEPTS);
+}
+
 void svm_intercept_cr_read(struct svm_vcpu *svm, unsigned int cr, bool on)
 {
 	u32 *word = &svm->vmcb->intercept_cr;

@@ -80,6 +80,12 @@ static int exit_debug_exception(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
+static int exit_breakpoint(struct mkvm_vcpu *v)
+{
+	mkvm_debug_exit(v, X86_TRAP_BP, 0);
+	return MKVM_RESUME;
+}
+
 static int exit_int1(struct mkvm_vcpu *v)
 {
 	skip_and_resume(v);
@@ -149,9 +155,12 @@ static int exit_vmmcall(struct mkvm_vcpu *v)
 
 static int exit_msr(struct mkvm_vcpu *v)
 {
-	bool write = to_svm(v)->vmcb->exit_info_1 & 1;
+	int next = to_svm(v)->vmcb->exit_info_1 & 1 ? mkvm_wrmsr(v) : mkvm_rdmsr(v);
 
-	return skip_or_gp(v, write ? mkvm_wrmsr(v) : mkvm_rdmsr(v));
+	if (next != MKVM_TO_USER)
+		return skip_or_gp(v, next);
+	v->msr.insn_len = insn_len(v);
+	return next;
 }
 
 static int exit_xsetbv(struct mkvm_vcpu *v)
@@ -163,6 +172,11 @@ static int exit_xsetbv(struct mkvm_vcpu *v)
 static int exit_done(struct mkvm_vcpu *v)
 {
 	return MKVM_RESUME;
+}
+
+static int exit_mwait(struct mkvm_vcpu *v)
+{
+	return mkvm_mwait_undefined(v) ? exit_undefined(v) : skip_and_resume(v);
 }
 
 /* ---- control and debug registers ---- */
@@ -302,6 +316,7 @@ static const struct svm_exit_rule exit_rules[] = {
 	[MKVM_SVM_EXIT_CR_WRITE(8)]	= { exit_cr_write, NEEDS_INSN },
 	[MKVM_SVM_EXIT_DR_READ(0) ... MKVM_SVM_EXIT_DR_WRITE(15)] = { exit_mov_dr, NEEDS_INSN },
 	[MKVM_SVM_EXIT_EXCEPTION(X86_TRAP_DB)] = { exit_debug_exception },
+	[MKVM_SVM_EXIT_EXCEPTION(X86_TRAP_BP)] = { exit_breakpoint },
 	[MKVM_SVM_EXIT_EXCEPTION(X86_TRAP_AC)] = { exit_alignment_check },
 	[MKVM_SVM_EXIT_EXCEPTION(X86_TRAP_MC)] = { exit_machine_check },
 	[MKVM_SVM_EXIT_SHUTDOWN]	= { exit_shutdown },
@@ -312,8 +327,8 @@ static const struct svm_exit_rule exit_rules[] = {
 	[MKVM_SVM_EXIT_INVD]		= { exit_done, SKIPS },
 	[MKVM_SVM_EXIT_WBINVD]		= { exit_done, SKIPS },
 	/* KVM lets these pass as no-ops too: old guests use them unasked. */
-	[MKVM_SVM_EXIT_MONITOR]		= { exit_done, SKIPS },
-	[MKVM_SVM_EXIT_MWAIT]		= { exit_done, SKIPS },
+	[MKVM_SVM_EXIT_MONITOR]		= { exit_mwait, NEEDS_LENGTH },
+	[MKVM_SVM_EXIT_MWAIT]		= { exit_mwait, NEEDS_LENGTH },
 	/* A CPU without SVM or SMM, and without what is newer, is what the guest sees. */
 	[MKVM_SVM_EXIT_RSM]		= { exit_undefined },
 	[MKVM_SVM_EXIT_INVLPGA]		= { exit_undefined },

@@ -74,6 +74,8 @@ void svm_controls_unsetup(void);
 void svm_cpuid_policy(struct mkvm_cpuid_policy *p);
 void svm_init_controls(struct mkvm_vcpu *v);
 void svm_intercept(struct svm_vcpu *svm, u32 code, bool on);
+void svm_intercept_msrs(struct mkvm_vcpu *v, bool all);
+void svm_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on);
 void svm_intercept_cr_read(struct svm_vcpu *svm, unsigned int cr, bool on);
 
 /* state.c: the ops of the same names in vendor.h, and the state after RESET */

@@ -155,6 +155,19 @@ void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu)
 	vmx->host_cpu = cpu;
 }
 
+void vmx_intercept_msrs(struct mkvm_vcpu *v, bool all)
+{
+	vmx_set_procbased(to_vmx(v), all ? 0 : VMX_PROCBASED_MSR_BITMAPS,
+			  all ? VMX_PROCBASED_MSR_BITMAPS : 0);
+}
+
+void vmx_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on)
+{
+	u32 bitmap = vmcs_read(VMCS_EXCEPTION_BITMAP), bit = BIT(vector);
+
+	vmcs_write(VMCS_EXCEPTION_BITMAP, on ? bitmap | bit : bitmap & ~bit);
+}
+
 /* Loaded. Change primary processor-based controls; no VMWRITE without a change. */
 void vmx_set_procbased(struct vmx_vcpu *vmx, u32 set, u32 clear)
 {

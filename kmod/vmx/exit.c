@@ -78,7 +78,9 @@ static int exit_debug_exception(struct mkvm_vcpu *v, u32 info)
 {
 	u64 causes = vmcs_read(VMCS_EXIT_QUALIFICATION);
 
-	if ((info & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_PRIVILEGED_SW_EXCEPTION)
+	if (mkvm_takes_debug_exceptions(v))
+		;	/* the guest does not get it */
+	else if ((info & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_PRIVILEGED_SW_EXCEPTION)
 		vmx_skip_insn(v, vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));	/* INT1 */
 	else if ((vmcs_read(VMCS_GUEST_RFLAGS) & X86_EFLAGS_TF) && !vmx_irq_allowed(v))
 		/* VM entry demands BS with TF under an interrupt shadow. */
@@ -102,6 +104,9 @@ static int exit_exception_or_nmi(struct mkvm_vcpu *v)
 	case X86_TRAP_MC:
 		mkvm_host_machine_check();
 		return MKVM_BREAK;
+	case X86_TRAP_BP:
+		mkvm_debug_exit(v, vector, 0);
+		return MKVM_RESUME;
 	case X86_TRAP_DB:
 		return exit_debug_exception(v, info);
 	case X86_TRAP_AC:
@@ -157,14 +162,22 @@ static int exit_vmcall(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
+static int finish_msr(struct mkvm_vcpu *v, int next)
+{
+	if (next != MKVM_TO_USER)
+		return skip_or_gp(v, next);
+	v->msr.insn_len = vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	return next;
+}
+
 static int exit_rdmsr(struct mkvm_vcpu *v)
 {
-	return skip_or_gp(v, mkvm_rdmsr(v));
+	return finish_msr(v, mkvm_rdmsr(v));
 }
 
 static int exit_wrmsr(struct mkvm_vcpu *v)
 {
-	return skip_or_gp(v, mkvm_wrmsr(v));
+	return finish_msr(v, mkvm_wrmsr(v));
 }
 
 static int exit_xsetbv(struct mkvm_vcpu *v)
@@ -181,6 +194,11 @@ static int exit_done(struct mkvm_vcpu *v)
 static int exit_pause(struct mkvm_vcpu *v)
 {
 	return MKVM_BREAK;
+}
+
+static int exit_mwait(struct mkvm_vcpu *v)
+{
+	return mkvm_mwait_undefined(v) ? exit_undefined(v) : skip_and_resume(v);
 }
 
 /* ---- control and debug registers ---- */
@@ -343,8 +361,8 @@ static const struct exit_rule exit_rules[] = {
 	[MKVM_EXIT_INVD]		= { exit_done, SKIPS },
 	[MKVM_EXIT_WBINVD]		= { exit_done, SKIPS },
 	/* KVM lets these pass as no-ops too: old guests use them unasked. */
-	[MKVM_EXIT_MONITOR]		= { exit_done, SKIPS },
-	[MKVM_EXIT_MWAIT]		= { exit_done, SKIPS },
+	[MKVM_EXIT_MONITOR]		= { exit_mwait },
+	[MKVM_EXIT_MWAIT]		= { exit_mwait },
 	/* A CPU without VMX, SMX, SGX or SMM is what the guest sees. */
 	[MKVM_EXIT_GETSEC]		= { exit_undefined },
 	[MKVM_EXIT_RSM]			= { exit_undefined },

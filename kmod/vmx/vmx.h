@@ -54,6 +54,8 @@ void vmx_controls_unsetup(void);
 void vmx_cpuid_policy(struct mkvm_cpuid_policy *p);
 void vmx_vmcs_init(struct mkvm_vcpu *v);
 void vmx_set_procbased(struct vmx_vcpu *vmx, u32 set, u32 clear);
+void vmx_intercept_msrs(struct mkvm_vcpu *v, bool all);
+void vmx_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on);
 void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu);
 
 /* state.c: the ops of the same names in vendor.h, and the state after RESET */

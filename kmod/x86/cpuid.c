@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* CPUID and the hypercall instruction: the policy is pure/cpuid.c. */
 #include <linux/slab.h>
+#include <asm/msr-index.h>
 #include <uapi/linux/kvm_para.h>
 
 #include "host/compat.h"
@@ -88,6 +89,19 @@ int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr
 	return 0;
 }
 
+#define F1C_MWAIT		BIT(3)
+#define MISC_ENABLE_MWAIT	BIT(18)
+
+/* The quirk: CPUID says what userspace gave, whatever IA32_MISC_ENABLE does. */
+bool mkvm_has_mwait(struct mkvm_vcpu *v)
+{
+	const struct kvm_cpuid_entry2 *e = mkvm_cpuid_find(v->cpuid, v->nr_cpuid, 1, 0);
+
+	if (READ_ONCE(v->vm->disabled_quirks) & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
+		return *mkvm_msr_stored(&v->msrs, MSR_IA32_MISC_ENABLE) & MISC_ENABLE_MWAIT;
+	return e && e->ecx & F1C_MWAIT;
+}
+
 void mkvm_cpuid(struct mkvm_vcpu *v)
 {
 	struct mkvm_cpuid_state state = { .xcr0 = v->xcr0, .apic_base = v->apic_base };
@@ -96,6 +110,9 @@ void mkvm_cpuid(struct mkvm_vcpu *v)
 	if (mkvm_cpuid_follows_cr4(leaf))
 		state.cr4 = mkvm_vendor->get_cr4(v);
 	mkvm_cpuid_execute(v->cpuid, v->nr_cpuid, leaf, v->regs[MKVM_RCX], &state, regs);
+	if (leaf == 1)
+		regs[MKVM_ECX] = mkvm_has_mwait(v) ? regs[MKVM_ECX] | F1C_MWAIT :
+						     regs[MKVM_ECX] & ~F1C_MWAIT;
 	v->regs[MKVM_RAX] = regs[MKVM_EAX];
 	v->regs[MKVM_RBX] = regs[MKVM_EBX];
 	v->regs[MKVM_RCX] = regs[MKVM_ECX];

@@ -13,6 +13,23 @@
 #include "pure/x86_bits.h"
 
 #define DR7_ARMED	0xff		/* L0, G0 .. L3, G3 */
+#define DR7_DEFINED	0xffff2fff
+
+/* A debugger's breakpoints replace the guest's, which it does not notice. */
+static bool has_hw_breakpoints(const struct mkvm_vcpu *v)
+{
+	return v->debug.control & KVM_GUESTDBG_USE_HW_BP;
+}
+
+static u64 effective_dr7(const struct mkvm_vcpu *v)
+{
+	return has_hw_breakpoints(v) ? v->debug.dr7 : v->dr7;
+}
+
+void mkvm_update_dr7(struct mkvm_vcpu *v)
+{
+	mkvm_vendor->set_dr7(v, effective_dr7(v));
+}
 
 /*
  * What the host had there, host/state.c has saved and disarmed. The guest's
@@ -20,12 +37,14 @@
  */
 void mkvm_load_guest_drs(struct mkvm_vcpu *v)
 {
-	if (likely(!(v->dr7 & DR7_ARMED)))
+	const u64 *dr = has_hw_breakpoints(v) ? v->debug.dr : v->dr;
+
+	if (likely(!(effective_dr7(v) & DR7_ARMED)))
 		return;
-	set_debugreg(v->dr[0], 0);
-	set_debugreg(v->dr[1], 1);
-	set_debugreg(v->dr[2], 2);
-	set_debugreg(v->dr[3], 3);
+	set_debugreg(dr[0], 0);
+	set_debugreg(dr[1], 1);
+	set_debugreg(dr[2], 2);
+	set_debugreg(dr[3], 3);
 }
 
 static u64 read_dr(struct mkvm_vcpu *v, unsigned int dr)
@@ -45,8 +64,8 @@ static bool write_dr(struct mkvm_vcpu *v, unsigned int dr, u64 value)
 	} else if (dr == 6) {
 		v->dr6 = (value & ~(u64)BIT(12)) | MKVM_DR6_RESET;
 	} else {
-		v->dr7 = (value & 0xffff2fff) | MKVM_DR7_RESET;
-		mkvm_vendor->set_dr7(v, v->dr7);
+		v->dr7 = (value & DR7_DEFINED) | MKVM_DR7_RESET;
+		mkvm_update_dr7(v);
 	}
 	if (v->in_loop)
 		mkvm_load_guest_drs(v);
@@ -62,7 +81,7 @@ int mkvm_mov_dr(struct mkvm_vcpu *v, unsigned int dr, bool read, enum mkvm_reg r
 		}
 		dr += 2;	/* the old names of DR6 and DR7 */
 	}
-	if (v->dr7 & MKVM_DR7_GD) {
+	if (effective_dr7(v) & MKVM_DR7_GD) {
 		mkvm_queue_debug_exception(v, MKVM_DR6_BD);
 		return 1;
 	}
@@ -72,5 +91,63 @@ int mkvm_mov_dr(struct mkvm_vcpu *v, unsigned int dr, bool read, enum mkvm_reg r
 		mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
 		return 1;
 	}
+	return 0;
+}
+
+/* ---- KVM_SET_GUEST_DEBUG ---- */
+
+void mkvm_debug_exit(struct mkvm_vcpu *v, u8 vector, u64 dr6)
+{
+	v->debug.vector = vector;
+	v->debug.dr6 = dr6 | MKVM_DR6_RESET;
+	mkvm_leave(v, KVM_EXIT_DEBUG);
+}
+
+void mkvm_fill_debug_exit(struct mkvm_vcpu *v)
+{
+	struct kvm_segment cs = {};
+
+	mkvm_vcpu_load(v);
+	if (!mkvm_vendor->is_64bit(v))
+		mkvm_vendor->get_segment(v, MKVM_SEG_CS, &cs);
+	v->run->debug.arch = (struct kvm_debug_exit_arch){
+		.exception = v->debug.vector, .pc = cs.base + mkvm_read_rip(v),
+		.dr6 = v->debug.dr6, .dr7 = effective_dr7(v),
+	};
+	mkvm_vcpu_put(v);
+}
+
+/* What the debugger saw and does not want. INT3 ends where it saw it begin. */
+static int inject(struct mkvm_vcpu *v, u32 control)
+{
+	if (v->exception.valid)
+		return -EBUSY;
+	if (control & KVM_GUESTDBG_INJECT_DB) {
+		mkvm_queue_exception(v, X86_TRAP_DB);
+		return 0;
+	}
+	mkvm_write_rip(v, mkvm_read_rip(v) + 1);
+	mkvm_queue_exception(v, X86_TRAP_BP);
+	return 0;
+}
+
+/* RFLAGS.TF is set before each entry (run.c), and hidden from KVM_GET_REGS. */
+int mkvm_set_guest_debug(struct mkvm_vcpu *v, void *arg)
+{
+	const struct kvm_guest_debug *d = arg;
+	int ret = 0;
+
+	if (d->control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP))
+		ret = inject(v, d->control);
+	if (ret)
+		return ret;
+	if (v->debug.control & KVM_GUESTDBG_SINGLESTEP)
+		mkvm_vendor->set_rflags(v, mkvm_vendor->get_rflags(v) & ~X86_EFLAGS_TF);
+	v->debug.control = d->control & KVM_GUESTDBG_ENABLE ? d->control : 0;
+	memcpy(v->debug.dr, d->arch.debugreg, sizeof(v->debug.dr));
+	v->debug.dr7 = (d->arch.debugreg[7] & DR7_DEFINED) | MKVM_DR7_RESET;
+	mkvm_update_dr7(v);
+	mkvm_vendor->intercept_exception(v, X86_TRAP_BP,
+					 v->debug.control & KVM_GUESTDBG_USE_SW_BP);
 	return 0;
 }

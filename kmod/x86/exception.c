@@ -43,7 +43,7 @@ static void queue(struct mkvm_vcpu *v, u8 vector, bool has_error, u32 error)
 
 	if (e->valid && severity(e->vector) == DOUBLE_FAULT && severity(vector) != BENIGN) {
 		e->valid = false;
-		v->shutdown = true;	/* a triple fault: run.c tells userspace */
+		mkvm_leave(v, KVM_EXIT_SHUTDOWN);	/* a triple fault */
 		return;
 	}
 	if (e->valid && makes_double_fault(severity(e->vector), severity(vector))) {
@@ -76,10 +76,14 @@ void mkvm_queue_page_fault(struct mkvm_vcpu *v, u64 linear, u32 error)
 /* B0-B3 tell only the newest #DB; BS, BD and BT stay until software clears them. */
 void mkvm_queue_debug_exception(struct mkvm_vcpu *v, u64 causes)
 {
+	if (unlikely(mkvm_takes_debug_exceptions(v))) {
+		mkvm_debug_exit(v, X86_TRAP_DB, causes);
+		return;
+	}
 	v->dr6 &= ~(u64)DR_TRAP_BITS;
 	v->dr6 |= causes & (DR_TRAP_BITS | DR_STEP | DR_SWITCH | MKVM_DR6_BD);
 	v->dr7 &= ~(u64)MKVM_DR7_GD;
-	mkvm_vendor->set_dr7(v, v->dr7);
+	mkvm_update_dr7(v);
 	queue(v, X86_TRAP_DB, false, 0);
 }
 
@@ -136,7 +140,7 @@ int mkvm_set_vcpu_events(struct mkvm_vcpu *v, void *arg)
 	if (!events_valid(e))
 		return -EINVAL;
 	v->exception = (struct mkvm_event){
-		.valid = e->exception.injected, .vector = e->exception.nr,
+		.valid = e->exception.injected, .interrupted = true, .vector = e->exception.nr,
 		.has_error = e->exception.has_error_code, .error = e->exception.error_code,
 		.type = MKVM_INTR_TYPE_HARDWARE_EXCEPTION >> 8,
 	};

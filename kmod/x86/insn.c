@@ -5,30 +5,15 @@
  */
 #include "x86/x86.h"
 
-bool mkvm_rdmsr(struct mkvm_vcpu *v)
-{
-	u64 value;
-
-	if (mkvm_get_msr(v, v->regs[MKVM_RCX], &value, MKVM_MSR_BY_GUEST))
-		return true;
-	v->regs[MKVM_RAX] = (u32)value;
-	v->regs[MKVM_RDX] = value >> 32;
-	return false;
-}
-
-static u64 edx_eax(const struct mkvm_vcpu *v)
-{
-	return (u32)v->regs[MKVM_RAX] | v->regs[MKVM_RDX] << 32;
-}
-
-bool mkvm_wrmsr(struct mkvm_vcpu *v)
-{
-	return mkvm_set_msr(v, v->regs[MKVM_RCX], edx_eax(v), MKVM_MSR_BY_GUEST);
-}
-
 bool mkvm_xsetbv(struct mkvm_vcpu *v)
 {
-	return mkvm_vendor->get_cpl(v) || mkvm_set_xcr(v, v->regs[MKVM_RCX], edx_eax(v));
+	return mkvm_vendor->get_cpl(v) || mkvm_set_xcr(v, v->regs[MKVM_RCX], mkvm_edx_eax(v));
+}
+
+bool mkvm_mwait_undefined(struct mkvm_vcpu *v)
+{
+	return READ_ONCE(v->vm->disabled_quirks) & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS &&
+	       !mkvm_has_mwait(v);
 }
 
 /* A lower priority may let an interrupt in that userspace holds back: it is told. */

@@ -28,7 +28,7 @@ static void raise_mce(struct mkvm_vcpu *v, const struct kvm_x86_mce *mce)
 	u64 *status = mkvm_msr_stored(&v->msrs, MSR_IA32_MCG_STATUS);
 
 	if (*status & MCG_STATUS_MCIP || !(mkvm_vendor->get_cr4(v) & X86_CR4_MCE)) {
-		v->shutdown = true;
+		mkvm_leave(v, KVM_EXIT_SHUTDOWN);
 		return;
 	}
 	*status = mce->mcg_status;
@@ -60,7 +60,7 @@ int mkvm_set_mce(struct mkvm_vcpu *v, void *arg)
 	}
 	if (uncorrected)
 		raise_mce(v, mce);
-	if (v->shutdown)
+	if (v->exit_due)
 		return 0;
 	bank[1] = mce->status | (bank[1] & MCI_STATUS_VAL ? MCI_STATUS_OVER : 0);
 	bank[2] = mce->addr;

@@ -23,6 +23,11 @@ static inline void mkvm_write_rip(struct mkvm_vcpu *v, unsigned long rip)
 	v->regs_dirty |= BIT(MKVM_RIP);
 }
 
+static inline u64 mkvm_edx_eax(const struct mkvm_vcpu *v)
+{
+	return (u32)v->regs[MKVM_RAX] | v->regs[MKVM_RDX] << 32;
+}
+
 /* reg < 16 */
 static inline unsigned long mkvm_read_reg(struct mkvm_vcpu *v, enum mkvm_reg reg)
 {
@@ -79,9 +84,8 @@ void mkvm_requeue(struct mkvm_vcpu *v, struct mkvm_event e);
 
 /* ---- insn.c: loaded; bool: #GP(0), int: enum mkvm_next ---- */
 
-bool mkvm_rdmsr(struct mkvm_vcpu *v);
-bool mkvm_wrmsr(struct mkvm_vcpu *v);
 bool mkvm_xsetbv(struct mkvm_vcpu *v);
+bool mkvm_mwait_undefined(struct mkvm_vcpu *v);		/* MONITOR and MWAIT: #UD, else nothing */
 bool mkvm_write_cr8(struct mkvm_vcpu *v, u64 value, int *next);
 int mkvm_irq_window(struct mkvm_vcpu *v);
 int mkvm_exit_to_user(struct mkvm_vcpu *v, u32 reason);	/* KVM_EXIT_* without data */
@@ -89,6 +93,10 @@ int mkvm_unexpected_exit(struct mkvm_vcpu *v, u64 code);
 
 /* ---- cpuid.c ---- */
 
+/* KVM's deviations from the hardware that userspace can turn off. */
+#define MKVM_QUIRKS	(KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+
+bool mkvm_has_mwait(struct mkvm_vcpu *v);	/* as the guest's CPUID says */
 void mkvm_cpuid(struct mkvm_vcpu *v);		/* the instruction. Loaded. */
 void mkvm_hypercall(struct mkvm_vcpu *v);	/* VMCALL or VMMCALL. Loaded. */
 int mkvm_supported_cpuid(struct kvm_cpuid_entry2 *entries, u32 max);
@@ -103,6 +111,21 @@ enum mkvm_msr_by { MKVM_MSR_BY_GUEST, MKVM_MSR_BY_USER };
 /* 0, or 1 where the guest gets #GP and userspace a short count. */
 int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by);
 int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by);
+
+/* ---- msr_filter.c ---- */
+
+#define MKVM_MSR_GP	(-1)
+#define MKVM_USER_MSRS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
+			 KVM_MSR_EXIT_REASON_FILTER)
+
+/*
+ * The instructions. Loaded. MKVM_RESUME: done; MKVM_MSR_GP: #GP(0) is due;
+ * MKVM_TO_USER: v->msr.insn_len is wanted, the rest is done at the next KVM_RUN.
+ */
+int mkvm_rdmsr(struct mkvm_vcpu *v);
+int mkvm_wrmsr(struct mkvm_vcpu *v);
+int mkvm_set_msr_filter(struct mkvm_vm *vm, void *arg);	/* struct kvm_msr_filter */
+void mkvm_msr_filter_free(struct mkvm_msr_filter *filter);	/* NULL: nothing to do */
 
 /* ---- mce.c ---- */
 
@@ -164,5 +187,16 @@ int mkvm_set_xsave(struct mkvm_vcpu *v, void *arg);
 int mkvm_mov_dr(struct mkvm_vcpu *v, unsigned int dr, bool read, enum mkvm_reg reg);
 /* Interrupts off, between host_enter and host_leave. */
 void mkvm_load_guest_drs(struct mkvm_vcpu *v);
+void mkvm_update_dr7(struct mkvm_vcpu *v);		/* after a change of v->dr7. Loaded. */
+
+/* struct kvm_guest_debug. Loaded. */
+int mkvm_set_guest_debug(struct mkvm_vcpu *v, void *arg);
+void mkvm_debug_exit(struct mkvm_vcpu *v, u8 vector, u64 dr6);	/* to the debugger */
+void mkvm_fill_debug_exit(struct mkvm_vcpu *v);		/* the KVM_EXIT_DEBUG that is due */
+
+static inline bool mkvm_takes_debug_exceptions(const struct mkvm_vcpu *v)
+{
+	return v->debug.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP);
+}
 
 #endif /* MKVM_X86_H */
