@@ -15,13 +15,13 @@ shift
 
 # As in linux_guest.sh; and what goes wrong when CPUs do not hear of one another or disagree about the time.
 look="dmesg | grep -E -A 12 'WARNING: CPU|BUG:|Oops|unchecked MSR|Call Trace|rcu.*(stall|detected)|soft lockup|clocksource.*(unstable|skew)|TSC.*(unstable|wrap)|APIC.*(error|mismatch)|IO-APIC.*(bug|fail)|smpboot: do_boot_cpu failed|ACPI (BIOS )?(Error|Warning)|\[Firmware' | sed 's/^/complaint: /'"
-# QEMU does not intercept XSETBV: a guest on KVM warns of "XSAVE consistency".
+# A guest on a busy emulator may not run for 20 seconds: watchdog_thresh. QEMU does not intercept XSETBV: one on KVM warns of "XSAVE consistency".
 workaround=
 [ "$device" = /dev/minikvm ] || ! grep -qs QEMU /sys/class/dmi/id/sys_vendor || workaround=noxsave
 
 # boot CPUS COMMAND: the guest's console into /tmp/console, the exit status of minikvm as ours.
 boot() {
-	./minikvm run --device "$device" -k "vmlinuz-$kernel" -i initrd.gz -c "$1" -p "quiet cryptomgr.notests $workaround minikvm.run64=$(printf '%s' "$2" | base64 -w0)" \
+	./minikvm run --device "$device" -k "vmlinuz-$kernel" -i initrd.gz -c "$1" -p "quiet cryptomgr.notests watchdog_thresh=60 $workaround minikvm.run64=$(printf '%s' "$2" | base64 -w0)" \
 		--timeout "${GUEST_TIMEOUT:-900}" --serial file:/tmp/console </dev/null
 }
 
