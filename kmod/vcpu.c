@@ -549,17 +549,23 @@ static int set_cpuid2(struct mkvm_vcpu *v, struct kvm_cpuid2 __user *user)
 
 static int get_cpuid2(struct mkvm_vcpu *v, struct kvm_cpuid2 __user *user)
 {
+	struct kvm_cpuid_entry2 *entries;
 	struct kvm_cpuid2 head;
+	int ret = 0;
 
 	if (copy_from_user(&head, user, sizeof(head)))
 		return -EFAULT;
 	if (head.nent < v->nr_cpuid)
 		return -E2BIG;
+	entries = mkvm_get_cpuid(v);
+	if (!entries)
+		return -ENOMEM;
 	head.nent = v->nr_cpuid;
-	if (copy_to_user(user->entries, v->cpuid, v->nr_cpuid * sizeof(*v->cpuid)) ||
+	if (copy_to_user(user->entries, entries, v->nr_cpuid * sizeof(*entries)) ||
 	    copy_to_user(user, &head, sizeof(head)))
-		return -EFAULT;
-	return 0;
+		ret = -EFAULT;
+	kvfree(entries);
+	return ret;
 }
 
 #define MSRS_PER_CALL	256	/* KVM's limit: one more is E2BIG */

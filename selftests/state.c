@@ -680,6 +680,34 @@ TEST_F(state, cpuid_of_impossible_address_width_is_einval)
 	EXPECT_EQ(-EINVAL, kvm(self->v.fd, KVM_SET_CPUID2, &t));
 }
 
+/* What KVM_GET_CPUID2 gives is what the guest sees now, and may be set again. */
+TEST(cpuid_read_back_follows_the_registers)
+{
+	struct cpuid_table t, now = { .nent = 256 };
+	struct kvm_sregs s;
+	struct guest g;
+
+	supported_cpuid(&t);
+	if (!(find_cpuid(&t, 1, 0)->ecx & (1 << 26)))
+		SKIP(return, "no XSAVE");
+	guest_long(&g, halts);
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_CPUID2, &t));
+	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
+	s = get_sregs(&g.cpu);
+	s.cr4 |= 1 << 18;
+	set_sregs(&g.cpu, &s);
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_GET_CPUID2, &now));
+	EXPECT_TRUE(find_cpuid(&now, 1, 0)->ecx & (1 << 27));
+	EXPECT_EQ(576, find_cpuid(&now, 0xd, 0)->ebx);
+	EXPECT_EQ(0, kvm(g.cpu.fd, KVM_SET_CPUID2, &now));
+	s.cr4 &= ~(1 << 18);
+	set_sregs(&g.cpu, &s);
+	EXPECT_EQ(0, kvm(g.cpu.fd, KVM_SET_CPUID2, &now));
+	now.nent = 256;
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_GET_CPUID2, &now));
+	EXPECT_FALSE(find_cpuid(&now, 1, 0)->ecx & (1 << 27));
+}
+
 TEST(cpuid_is_fixed_after_the_first_run)
 {
 	struct cpuid_table t;

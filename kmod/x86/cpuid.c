@@ -11,6 +11,8 @@ static void read_cpu(void *unused, u32 leaf, u32 subleaf, u32 regs[4])
 {
 	cpuid_count(leaf, subleaf, &regs[MKVM_EAX], &regs[MKVM_EBX], &regs[MKVM_ECX],
 		    &regs[MKVM_EDX]);
+	if (leaf == 7 && subleaf == 0)
+		regs[MKVM_EBX] |= BIT(1);	/* TSC_ADJUST: we make it, whatever the CPU has */
 }
 
 static struct mkvm_cpuid_policy policy(void)
@@ -52,9 +54,51 @@ void mkvm_derive_guest_cpu(struct mkvm_vcpu *v)
 	mkvm_apic_derive(v);
 }
 
-static bool same_cpuid(const struct mkvm_vcpu *v, const struct kvm_cpuid_entry2 *entries, u32 nr)
+/* As many entries as the vCPU has: sets what follows its registers, as the instruction shows it. */
+static void refresh(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries)
 {
-	return v->nr_cpuid == nr && (!nr || !memcmp(v->cpuid, entries, nr * sizeof(*entries)));
+	struct mkvm_cpuid_state state = { .xcr0 = v->xcr0, .apic_base = v->apic_base };
+	struct kvm_cpuid_entry2 *e;
+	u32 regs[4];
+
+	mkvm_vcpu_load(v);
+	state.cr4 = mkvm_vendor->get_cr4(v);
+	mkvm_vcpu_put(v);
+	for (e = entries; e < entries + v->nr_cpuid; e++) {
+		mkvm_cpuid_execute(entries, v->nr_cpuid, e->function, e->index, &state, regs);
+		e->ebx = regs[MKVM_EBX];
+		e->ecx = regs[MKVM_ECX];
+		e->edx = regs[MKVM_EDX];
+	}
+}
+
+struct kvm_cpuid_entry2 *mkvm_get_cpuid(struct mkvm_vcpu *v)
+{
+	size_t size = v->nr_cpuid * sizeof(*v->cpuid);
+	struct kvm_cpuid_entry2 *entries = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+
+	if (entries) {
+		memcpy(entries, v->cpuid, size);
+		refresh(v, entries);
+	}
+	return entries;
+}
+
+/* Changes @entries: what follows the guest's registers does not count. 0 or an error. */
+static int check_same_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr)
+{
+	struct kvm_cpuid_entry2 *mine;
+	int ret;
+
+	if (v->nr_cpuid != nr)
+		return -EINVAL;
+	mine = mkvm_get_cpuid(v);
+	if (!mine)
+		return -ENOMEM;
+	refresh(v, entries);
+	ret = memcmp(mine, entries, nr * sizeof(*entries)) ? -EINVAL : 0;
+	kvfree(mine);
+	return ret;
 }
 
 /* As KVM: linear addresses have 48 or 57 bits, or CPUID does not say. */
@@ -70,7 +114,7 @@ static bool cpuid_valid(const struct kvm_cpuid_entry2 *entries, u32 nr)
 int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr)
 {
 	if (v->has_run) {
-		int ret = same_cpuid(v, entries, nr) ? 0 : -EINVAL;
+		int ret = check_same_cpuid(v, entries, nr);
 
 		kvfree(entries);
 		return ret;

@@ -102,6 +102,8 @@ void mkvm_hypercall(struct mkvm_vcpu *v);	/* VMCALL or VMMCALL. Loaded. */
 int mkvm_supported_cpuid(struct kvm_cpuid_entry2 *entries, u32 max);
 /* Takes over entries, also on error. -EINVAL once the vCPU has run with others. */
 int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr);
+/* The vCPU's entries, what follows its registers as it is now: to be kvfreed. NULL: no memory. */
+struct kvm_cpuid_entry2 *mkvm_get_cpuid(struct mkvm_vcpu *v);
 void mkvm_derive_guest_cpu(struct mkvm_vcpu *v);
 void mkvm_most_capable_cpu(struct mkvm_guest_cpu *cpu);
 
