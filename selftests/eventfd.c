@@ -237,7 +237,7 @@ TEST_F(doorbell, assigned_and_deassigned_while_the_guest_rings)
 	/* Without these two every access would be an exit. */
 	ASSERT_EQ(0, ioeventfd(&self->g.vm, self->fd, PORT, 2, PIO, 0));
 	start_thread(&t, &self->g.cpu);
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 24; i++) {
 		fd = new_eventfd();
 		ASSERT_EQ(0, ioeventfd(&self->g.vm, fd, DOORBELL, i & 2, 0, 0));
 		ASSERT_EQ(0, ioeventfd(&self->g.vm, fd, DOORBELL + 8, 0, 0, 0));
@@ -258,7 +258,7 @@ TEST_F(doorbell, left_to_the_end_of_the_vm)
 	struct vm vm;
 	int i, fd;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 24; i++) {
 		vm_create_bare(&vm);
 		fd = new_eventfd();
 		ASSERT_EQ(0, ioeventfd(&vm, fd, DOORBELL, 0, 0, 0));

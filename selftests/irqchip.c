@@ -482,7 +482,7 @@ TEST_F(chips, pit_counts_of_zero)
 		usleep(1000);
 		ASSERT_EQ(0, kvm(vm->fd, KVM_GET_PIT2, &s));
 	}
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 40; i++) {
 		fill(&s, sizeof(s), &seed);
 		s.channels[0].count %= 5;
 		ASSERT_EQ(0, kvm(vm->fd, KVM_SET_PIT2, &s));
@@ -513,7 +513,7 @@ TEST_F(chips, two_vcpus_program_the_pit)
 	jump_to(&other, GUEST_CODE);
 	start_thread(&t[0], &self->g.cpu);
 	start_thread(&t[1], &other);
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 40; i++) {
 		ASSERT_EQ(0, kvm(self->g.vm.fd, KVM_GET_PIT2, &s));
 		ASSERT_EQ(0, kvm(self->g.vm.fd, KVM_SET_PIT2, &s));
 		usleep(1000);
@@ -808,7 +808,7 @@ TEST_F(chips, irqfd_comes_and_goes_while_it_is_signalled)
 	set_entry(vm, 10, VECTOR | LEVEL);
 	stop = false;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, signals_for_ever, &self->fd));
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 40; i++) {
 		ASSERT_EQ(0, irqfd(vm, self->fd, 10, i & 1 ? RESAMPLE : 0, self->resample));
 		run_guest(&self->g, LAPIC_EOI);
 		ASSERT_EQ(0, irqfd(vm, self->fd, 10, OFF, 0));
@@ -824,7 +824,7 @@ TEST_F(chips, irqfd_whose_end_is_a_close)
 	struct vm vm;
 	int i, fd;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 24; i++) {
 		fd = new_eventfd();
 		ASSERT_EQ(0, irqfd(&self->g.vm, fd, 10, i & 1 ? RESAMPLE : 0, self->resample));
 		signal_eventfd(fd);
