@@ -112,6 +112,15 @@ static void __user *guest_to_user(const struct mkvm_memslot *slot, u64 gpa)
 	return (void __user *)(mkvm_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa));
 }
 
+bool mkvm_is_memory(struct mkvm_vm *vm, u64 gpa)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	bool found = find_slot(vm, gpa);
+
+	srcu_read_unlock(&vm->srcu, idx);
+	return found;
+}
+
 /* Within a page. Logged after the write: a log fetched in between is not the last. */
 static int copy_some(struct mkvm_vm *vm, u64 gpa, void *data, size_t len, bool write)
 {

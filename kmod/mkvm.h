@@ -66,6 +66,7 @@ int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg);	/* KVM_SET_USER_MEMOR
  */
 int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len);
 int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len);
+bool mkvm_is_memory(struct mkvm_vm *vm, u64 gpa);	/* a slot holds it. Any context. */
 /* One access to the size (4 or 8) aligned bytes at gpa, zero-extended; errors as above. */
 int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size);
 /*
@@ -292,11 +293,18 @@ struct mkvm_vcpu {
 	} msr;				/* [v] RDMSR, WRMSR that userspace answers */
 	struct {
 		struct mkvm_insn insn;
-		u64 gpa[2];		/* of the operand, and of its part on the next page */
-		u8 split;		/* bytes before that part */
-		u8 done;		/* bytes already had */
-		u8 data[8];
-	} mmio;
+		struct mkvm_transfer {
+			u64 gpa[2];	/* of the operand, and of its part on the next page */
+			u64 data[2];
+			u8 split;	/* bytes before that part */
+			bool write;
+		} transfer[2];
+		u8 nr;			/* of them */
+		u8 now;			/* the one under way */
+		u8 done;		/* bytes of it already had */
+		u8 stack_size;		/* bytes of the stack pointer */
+		u64 rflags;		/* before the instruction */
+	} mmio;				/* [v] */
 
 	/* Architectural state that no hardware area holds. */
 	u64 cr8;			/* [v] TPR bits 7:4, without apic: mkvm_get_cr8() */
@@ -388,7 +396,8 @@ static inline int mkvm_defer(struct mkvm_vcpu *v, int (*fn)(struct mkvm_vcpu *))
 	return MKVM_DEFER;
 }
 
-/* Deferred step for a second-stage fault described in v->fault. */
+/* A second-stage fault described in v->fault: in the run loop, and its deferred step. */
+int mkvm_fault(struct mkvm_vcpu *v);
 int mkvm_handle_fault(struct mkvm_vcpu *v);
 
 /* ---- x86/ ---- */
@@ -398,7 +407,8 @@ enum mkvm_seg { MKVM_SEG_ES, MKVM_SEG_CS, MKVM_SEG_SS, MKVM_SEG_DS, MKVM_SEG_FS,
 
 /*
  * What instruction decoding and guest page walks need of the guest's state, as
- * it was at the exit; taken under load, used afterwards without.
+ * it was at the exit; taken under load, used afterwards without. In 64-bit mode
+ * seg has only CS's L bit; mkvm_take_segment() adds FS or GS.
  */
 struct mkvm_guest_context {
 	u64 cr0, cr3, cr4, efer, rip, rflags;

@@ -146,12 +146,16 @@ static int step(struct walk *w, u64 table, u32 *error)
 {
 	u64 index = w->linear >> shift_of(w) & ((1u << w->mode->index_bits) - 1);
 	u64 entry;
+	int ret;
 
 	/* The four PDPTEs: 32 bits of linear address are all that PAE paging has. */
 	if (is_pae_pdpte(w))
 		index &= 3;
 	w->at[w->depth] = table + index * w->mode->entry_size;
-	if (w->memory->read(w->memory->opaque, w->at[w->depth], &entry, w->mode->entry_size))
+	ret = w->memory->read(w->memory->opaque, w->at[w->depth], &entry, w->mode->entry_size);
+	if (ret == -EAGAIN)
+		return ret;
+	if (ret)
 		return page_fault(w, 0, error);
 	w->entry[w->depth++] = entry;
 	if (!(entry & PTE_PRESENT))

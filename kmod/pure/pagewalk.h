@@ -26,7 +26,7 @@ struct mkvm_paging {
 /* How the walk reaches guest physical memory; entries are 4 or 8 bytes. */
 struct mkvm_pagewalk_memory {
 	void *opaque;
-	/* One access. Nonzero: there is no memory. */
+	/* One access. -EAGAIN: not now; else nonzero: there is no memory. */
 	int (*read)(void *opaque, u64 gpa, u64 *entry, u32 size);
 	/* 0; -EAGAIN: the entry is not @old any more; else there is no memory. */
 	int (*replace)(void *opaque, u64 gpa, u64 old, u64 next, u32 size);
@@ -37,7 +37,7 @@ MKVM_PURE_BEGIN
 /*
  * Translate @linear for @access and set accessed and dirty flags. 0 and *gpa;
  * -EFAULT and the page fault's error code in *error; or -EAGAIN: another CPU
- * changed an entry meanwhile, walk again. A table outside of memory counts as
+ * changed an entry meanwhile or memory said so, walk again. A table outside of memory counts as
  * an entry that is not present.
  */
 int mkvm_pagewalk(const struct mkvm_paging *p, const struct mkvm_pagewalk_memory *memory,

@@ -289,7 +289,7 @@ static int exit_nested_page_fault(struct mkvm_vcpu *v)
 	v->fault.access = info & MKVM_SVM_NPF_FETCH ? MKVM_ACCESS_EXEC :
 			  info & MKVM_SVM_NPF_WRITE ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ;
 	v->fault.of_operand = (info & MKVM_SVM_NPF_FINAL) && !(info & MKVM_SVM_NPF_FETCH);
-	return mkvm_defer(v, mkvm_handle_fault);
+	return mkvm_fault(v);
 }
 
 /* Two rows that no exit code has: NPF is far from the others, string I/O has the code of IOIO. */
@@ -371,39 +371,23 @@ static int handle(struct mkvm_vcpu *v, const struct svm_exit_rule *rule)
 	return next;
 }
 
-static enum mkvm_insn_status decode(const struct mkvm_fetched *f, enum mkvm_insn_mode mode,
-				    void *insn)
-{
-	return (enum mkvm_insn_status)mkvm_opcode_decode(f->bytes, f->len, mode, insn);
-}
-
-static enum mkvm_insn_status decode_lmsw(const struct mkvm_fetched *f, enum mkvm_insn_mode mode,
-					 void *insn)
-{
-	return mkvm_insn_decode_lmsw(f->bytes, f->len, mode, insn);
-}
-
 /* LMSW from memory, the one write to CR0 that is not from a register. */
-static int lmsw_memory(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+static int lmsw_memory(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 {
-	struct mkvm_fetched f = {};
-	struct mkvm_insn insn;
+	const struct mkvm_insn *insn = &to_svm(v)->insn;
 	u64 linear;
 	u16 value;
 	int ret;
 
-	ret = mkvm_fetch_and_decode(v, c, &f, decode_lmsw, &insn);
-	if (ret)
-		return ret;
-	if (!mkvm_linear(c, insn.seg, mkvm_operand_offset(v, c, &insn), sizeof(value),
+	mkvm_take_segment(v, c, insn->seg);
+	if (!mkvm_linear(c, insn->seg, mkvm_operand_offset(v, c, insn), sizeof(value),
 			 MKVM_ACCESS_READ, &linear)) {
-		mkvm_queue_segment_fault(v, insn.seg);
-		return MKVM_FAULTED;
+		mkvm_queue_segment_fault(v, insn->seg);
+		return MKVM_RESUME;
 	}
 	ret = mkvm_read_linear(v, c, linear, &value, sizeof(value), MKVM_ACCESS_READ);
 	if (ret)
-		return ret;
-	to_svm(v)->insn.len = insn.len;
+		return ret < 0 ? ret : MKVM_RESUME;
 	write_cr(v, 0, lmsw(c->cr0, value));
 	return mkvm_write_cr(v);
 }
@@ -411,16 +395,20 @@ static int lmsw_memory(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
 /* Deferred: first the instruction, then its handler. */
 static int fetch_and_handle(struct mkvm_vcpu *v)
 {
+	struct svm_vcpu *svm = to_svm(v);
 	struct mkvm_guest_context c;
 	struct mkvm_fetched f = {};
 	int next;
 
 	mkvm_take_context(v, &c);
-	next = mkvm_fetch_and_decode(v, &c, &f, decode, &to_svm(v)->insn);
-	if (next == -ENXIO && to_svm(v)->vmcb->exit_code == MKVM_SVM_EXIT_CR_WRITE(0)) {
+	next = mkvm_fetch_and_decode(v, &c, &f, &svm->insn);
+	if (!next && svm->insn.op == MKVM_OP_LMSW &&
+	    svm->vmcb->exit_code == MKVM_SVM_EXIT_CR_WRITE(0)) {
 		next = lmsw_memory(v, &c);
-		if (next == MKVM_RESUME)
+		if (next != -ENXIO)
 			return next;
+	} else if (!next && svm->insn.op != MKVM_OP_SPECIAL) {
+		next = -ENXIO;
 	}
 	if (next == -ENXIO)
 		return mkvm_emulation_failed(v, &c, f.bytes, f.len);

@@ -325,7 +325,7 @@ static int exit_ept_violation(struct mkvm_vcpu *v)
 			      !(qual & MKVM_ACCESS_EXEC);
 	if (is_plain_write(v) && mkvm_bus_doorbell(v, v->fault.gpa))
 		return skip_and_resume(v);
-	return mkvm_defer(v, mkvm_handle_fault);
+	return mkvm_fault(v);
 }
 
 /* Only a bug in mmu.c makes one: tell userspace, and the log, which GPA. */

@@ -11,10 +11,9 @@
 #include "pure/sregs.h"
 #include "pure/vmx_bits.h"
 
-/* In 64-bit mode ES, SS and DS say nothing of an address: they are not read. */
 void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 {
-	struct kvm_segment *cs = &c->seg[MKVM_SEG_CS];
+	bool is_64bit = mkvm_vendor->is_64bit(v);
 	enum mkvm_seg seg;
 
 	c->cr0 = mkvm_vendor->get_cr0(v);
@@ -24,11 +23,9 @@ void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 	c->rip = mkvm_read_rip(v);
 	c->rflags = mkvm_vendor->get_rflags(v);
 	c->cpl = mkvm_vendor->get_cpl(v);
-	memset(c->seg, 0, sizeof(c->seg));
-	mkvm_vendor->get_segment(v, MKVM_SEG_CS, cs);
-	for (seg = MKVM_SEG_ES; seg <= MKVM_SEG_GS; seg++)
-		if (seg >= MKVM_SEG_FS || !((c->efer & EFER_LMA) && cs->l))
-			mkvm_vendor->get_segment(v, seg, &c->seg[seg]);
+	c->seg[MKVM_SEG_CS].l = is_64bit;
+	for (seg = MKVM_SEG_ES; !is_64bit && seg <= MKVM_SEG_GS; seg++)
+		mkvm_vendor->get_segment(v, seg, &c->seg[seg]);
 	mkvm_read_reg(v, MKVM_RSP);	/* into regs[], for address operands */
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The guest's instruction at RIP, as bytes. May sleep. */
+/* The guest's instruction at RIP: fetched once, everything is derived from that copy. */
 #include <linux/mm.h>
 
 #include "x86/guest.h"
@@ -43,7 +43,7 @@ static u32 fetch_ahead(const struct mkvm_guest_context *c)
 
 /* Then one byte more until it is an instruction: no fault for what it does not reach. */
 int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			  struct mkvm_fetched *f, mkvm_decoder decode, void *out)
+			  struct mkvm_fetched *f, struct mkvm_insn *insn)
 {
 	u32 want = fetch_ahead(c);
 	enum mkvm_insn_status status;
@@ -53,7 +53,7 @@ int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *
 		ret = fetch(v, c, f, want);
 		if (ret)
 			return ret;
-		status = decode(f, insn_mode(c), out);
+		status = mkvm_insn_decode(f->bytes, f->len, insn_mode(c), insn);
 		if (status == MKVM_INSN_OK)
 			return 0;
 		if (status != MKVM_INSN_TRUNCATED || want >= MKVM_INSN_MAX_LEN)

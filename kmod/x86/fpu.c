@@ -135,6 +135,12 @@ int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value)
 	return 0;
 }
 
+void *mkvm_fpu_xmm(struct mkvm_vcpu *v, unsigned int n)
+{
+	v->fpu->xstate_bv |= MKVM_XCR0_SSE;
+	return v->fpu->xmm[n & 15];
+}
+
 /* ---- KVM_GET/SET_FPU and _XSAVE: the vCPU is not in its loop ---- */
 
 /* The abridged tag word has a bit per register: 1 is not empty. */

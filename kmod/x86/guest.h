@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * walk.c, fetch.c: guest memory as an instruction names it, by segment and offset or by
- * linear address, for what the kernel executes in the guest's place. May sleep.
+ * linear address, for what the kernel executes in the guest's place. May sleep;
+ * within the run loop, with page faults off, these say -EAGAIN or -EFAULT instead.
  */
 #ifndef MKVM_X86_GUEST_H
 #define MKVM_X86_GUEST_H
@@ -11,8 +12,11 @@
 /* What the functions below say besides 0 and errno: resume the guest, it has a fault to take. */
 #define MKVM_FAULTED	1
 
-/* mkvm_get_context() from where the vCPU is not loaded. */
+/* From anywhere: within the run loop the vCPU is loaded, else it is loaded for that time. */
 void mkvm_take_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);
+void mkvm_take_segment(struct mkvm_vcpu *v, struct mkvm_guest_context *c, enum mkvm_seg seg);
+void mkvm_set_arithmetic_flags(struct mkvm_vcpu *v, u64 rflags);
+void mkvm_end_insn(struct mkvm_vcpu *v, u32 len);	/* now, or before the next entry */
 bool mkvm_is_64bit(const struct mkvm_guest_context *c);
 
 /* Segment checks alone; false: mkvm_queue_segment_fault() is due. */
@@ -42,15 +46,13 @@ struct mkvm_fetched {
 	u32 len;
 };
 
-typedef enum mkvm_insn_status (*mkvm_decoder)(const struct mkvm_fetched *f,
-					      enum mkvm_insn_mode mode, void *out);
-
 /*
- * 0: decoded into out. -ENXIO: it is no instruction that decode knows, or there
- * is no memory. MKVM_FAULTED: the guest cannot fetch it either.
+ * 0: decoded. -ENXIO: it is no instruction that pure/insn.c knows, or there is no
+ * memory. MKVM_FAULTED: the guest cannot fetch it either. -EAGAIN, -EFAULT: it
+ * takes to sleep, which the run loop must not.
  */
 int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			  struct mkvm_fetched *f, mkvm_decoder decode, void *out);
+			  struct mkvm_fetched *f, struct mkvm_insn *insn);
 
 /*
  * The instruction's work cannot be done here: #UD at CPL 3, where a process must
@@ -58,6 +60,11 @@ int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *
  */
 int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
 			  const u8 *bytes, u32 len);
+
+static inline u64 mkvm_size_mask(u32 bytes)
+{
+	return ~0ull >> (64 - 8 * bytes);
+}
 
 /* A write to a general register: 8 and 16 bits keep the rest, 32 bits clear it. */
 static inline unsigned long mkvm_merge_reg(unsigned long old, u64 value, u32 size)

@@ -75,6 +75,7 @@ static void look_at_string(struct mkvm_vcpu *v, struct string_io *s)
 {
 	mkvm_take_context(v, &s->c);
 	s->seg = v->pio.seg;
+	mkvm_take_segment(v, &s->c, s->seg);
 	s->reg = v->pio.in ? MKVM_RDI : MKVM_RSI;
 	s->access = v->pio.in ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ;
 	s->mask = v->pio.addr_size >= 8 ? ~0ull : BIT_ULL(8 * v->pio.addr_size) - 1;

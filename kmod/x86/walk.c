@@ -11,24 +11,35 @@
 
 #include "x86/guest.h"
 #include "x86/x86.h"
+#include "pure/alu.h"
 #include "pure/pagewalk.h"
 #include "pure/segment.h"
 #include "pure/x86_bits.h"
 
-static int read_entry(void *vm, u64 gpa, u64 *entry, u32 size)
+/* Memory that is not there at once is no fault of the guest's. */
+static int or_again(const struct mkvm_vcpu *v, int ret)
 {
-	return mkvm_read_entry(vm, gpa, entry, size);
+	return ret == -EFAULT && v->in_loop ? -EAGAIN : ret;
 }
 
-static int replace_entry(void *vm, u64 gpa, u64 old, u64 next, u32 size)
+static int read_entry(void *vcpu, u64 gpa, u64 *entry, u32 size)
 {
-	return mkvm_cmpxchg_guest(vm, gpa, old, next, size);
+	struct mkvm_vcpu *v = vcpu;
+
+	return or_again(v, mkvm_read_entry(v->vm, gpa, entry, size));
+}
+
+static int replace_entry(void *vcpu, u64 gpa, u64 old, u64 next, u32 size)
+{
+	struct mkvm_vcpu *v = vcpu;
+
+	return or_again(v, mkvm_cmpxchg_guest(v->vm, gpa, old, next, size));
 }
 
 int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
 	      u32 access, u64 *gpa, u32 *error)
 {
-	const struct mkvm_pagewalk_memory memory = { v->vm, read_entry, replace_entry };
+	const struct mkvm_pagewalk_memory memory = { v, read_entry, replace_entry };
 	const struct mkvm_paging paging = {
 		.cr0 = c->cr0, .cr3 = c->cr3, .cr4 = c->cr4, .efer = c->efer,
 		.user = c->cpl == 3, .ac = c->rflags & X86_EFLAGS_AC,
@@ -37,6 +48,8 @@ int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linea
 	int ret;
 
 	while ((ret = mkvm_pagewalk(&paging, &memory, linear, access, gpa, error)) == -EAGAIN) {
+		if (v->in_loop)
+			return ret;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -44,11 +57,48 @@ int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linea
 	return ret;
 }
 
+static void load(struct mkvm_vcpu *v)
+{
+	if (!v->in_loop)
+		mkvm_vcpu_load(v);
+}
+
+static void put(struct mkvm_vcpu *v)
+{
+	if (!v->in_loop)
+		mkvm_vcpu_put(v);
+}
+
 void mkvm_take_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 {
-	mkvm_vcpu_load(v);
+	load(v);
 	mkvm_get_context(v, c);
-	mkvm_vcpu_put(v);
+	put(v);
+}
+
+void mkvm_take_segment(struct mkvm_vcpu *v, struct mkvm_guest_context *c, enum mkvm_seg seg)
+{
+	if (!mkvm_is_64bit(c) || seg < MKVM_SEG_FS)
+		return;
+	load(v);
+	mkvm_vendor->get_segment(v, seg, &c->seg[seg]);
+	put(v);
+}
+
+void mkvm_set_arithmetic_flags(struct mkvm_vcpu *v, u64 rflags)
+{
+	load(v);
+	mkvm_vendor->set_rflags(v, (mkvm_vendor->get_rflags(v) & ~(u64)MKVM_RFLAGS_ARITHMETIC) |
+				   (rflags & MKVM_RFLAGS_ARITHMETIC));
+	put(v);
+}
+
+void mkvm_end_insn(struct mkvm_vcpu *v, u32 len)
+{
+	if (v->in_loop)
+		mkvm_vendor->skip_insn(v, len);
+	else
+		v->skip_len = len;
 }
 
 bool mkvm_is_64bit(const struct mkvm_guest_context *c)

@@ -175,6 +175,7 @@ void mkvm_fpu_put(struct mkvm_vcpu *v);
 void mkvm_xcr0_load(struct mkvm_vcpu *v);
 void mkvm_xcr0_put(struct mkvm_vcpu *v);
 int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value);	/* 0, or 1 for #GP */
+void *mkvm_fpu_xmm(struct mkvm_vcpu *v, unsigned int n);	/* not in the run loop */
 int mkvm_get_fpu(struct mkvm_vcpu *v, void *arg);	/* struct kvm_fpu */
 int mkvm_set_fpu(struct mkvm_vcpu *v, void *arg);
 int mkvm_get_xsave(struct mkvm_vcpu *v, void *arg);	/* struct kvm_xsave */
