@@ -29,7 +29,7 @@ struct stats_file {
 		u32 offset;
 		u32 bucket_size;
 		char name[NAME_SIZE];
-	} desc[ARRAY_SIZE(stats)];	/* struct kvm_stats_desc, whose name has no size */
+	} desc[ARRAY_SIZE(stats)];	/* struct kvm_stats_desc, whose name has no size in 6.1 */
 	u64 data[ARRAY_SIZE(stats)];
 };
 
@@ -47,7 +47,8 @@ static ssize_t read_stats(struct mkvm_vcpu **vcpus, u32 nr, char __user *user, s
 	};
 	u32 i, j;
 
-	BUILD_BUG_ON(sizeof(file.desc[0]) != sizeof(struct kvm_stats_desc) + NAME_SIZE);
+	BUILD_BUG_ON(offsetof(struct kvm_stats_desc, name) !=
+		     offsetof(typeof(file.desc[0]), name));
 	for (i = 0; i < ARRAY_SIZE(stats); i++) {
 		file.desc[i].size = 1;
 		file.desc[i].offset = i * sizeof(u64);
