@@ -48,7 +48,7 @@ static void complain(const char *what)
 
 struct link { int from, to; unsigned long id; };
 
-/* The first of a ring counts the message up; the others pass it on. 0 ends the ring. */
+/* The first of a ring counts the message up; the others pass it on. A 0 ends each one that it comes by. */
 static void *pass_on(void *arg)
 {
 	struct link *l = arg;
@@ -56,7 +56,7 @@ static void *pass_on(void *arg)
 
 	if (l->id % RING == 0 && write(l->to, &sent, sizeof(sent)) != sizeof(sent))
 		complain("a pipe is broken");
-	while (read(l->from, &got, sizeof(got)) == sizeof(got) && got) {
+	for (got = 1; got && read(l->from, &got, sizeof(got)) == sizeof(got);) {
 		if (l->id % RING == 0) {
 			if (got != sent)
 				complain("a message has changed");
