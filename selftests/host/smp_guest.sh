@@ -14,7 +14,7 @@ seconds=${2:-20}
 shift
 
 # As in linux_guest.sh; and what goes wrong when CPUs do not hear of one another or disagree about the time.
-look="dmesg | grep -E -A 12 'WARNING: CPU|BUG:|Oops|unchecked MSR|Call Trace|rcu.*(stall|detected)|soft lockup|clocksource.*(unstable|skew)|TSC.*(unstable|wrap)|APIC.*(error|mismatch)|IO-APIC.*(bug|fail)|smpboot: do_boot_cpu failed|ACPI (BIOS )?(Error|Warning)|\[Firmware' | sed 's/^/complaint: /'"
+look="dmesg | grep -E -A 12 'WARNING: CPU|BUG:|Oops|unchecked MSR|Call Trace|rcu.*(stall|detected)|soft lockup|clocksource.*(unstable|skew)|cycles TSC warp|APIC.*(error|mismatch)|IO-APIC.*(bug|fail)|smpboot: do_boot_cpu failed|ACPI (BIOS )?(Error|Warning)|\[Firmware' | sed 's/^/complaint: /'"
 # A guest on a busy emulator may not run for 20 seconds: watchdog_thresh. QEMU does not intercept XSETBV: one on KVM warns of "XSAVE consistency".
 workaround=
 [ "$device" = /dev/minikvm ] || ! grep -qs QEMU /sys/class/dmi/id/sys_vendor || workaround=noxsave
