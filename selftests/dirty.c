@@ -348,7 +348,9 @@ TEST_F(dirty, large_pages_are_split_and_come_back)
 		set_slot(g, KVM_MEM_LOG_DIRTY_PAGES, mem, pages);
 		touch_pages(g, false, pages);
 		ASSERT_EQ(0, get_log(g, SLOT, bits));
-		EXPECT_EQ(on_stock_kvm() ? pages : 0, count_bits(bits, pages / 64));
+		if (!on_stock_kvm()) {	/* which counts what it could map writable */
+			EXPECT_EQ(0, count_bits(bits, pages / 64));
+		}
 		store_page(g, 77);
 		store_page(g, 600);
 		ASSERT_EQ(0, get_log(g, SLOT, bits));
