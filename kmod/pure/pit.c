@@ -449,20 +449,24 @@ static u8 access_state(const struct mkvm_pit_channel *c, bool second)
 	return c->access == ACCESS_BOTH && second ? 4 : c->access;
 }
 
+/* KVM's mode is 0xff before the first count. A count is never 0: QEMU divides by it. */
+#define NOT_WRITTEN	0xf8
+
 void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_channel_state *state)
 {
 	const struct mkvm_pit_channel *c;
 
 	for (c = pit->channel; c < pit->channel + MKVM_PIT_CHANNELS; c++, state++)
 		*state = (struct kvm_pit_channel_state){
-			.count = c->written ? c->reload : 0, .latched_count = c->latched,
+			.count = c->reload, .latched_count = c->latched,
 			.count_latched = c->latched_bytes == 1 && c->access != ACCESS_LOW ?
 					 ACCESS_HIGH : c->latched_bytes == 2 ? ACCESS_BOTH :
 					 c->latched_bytes,
 			.status_latched = c->status_latched, .status = c->status,
 			.read_state = access_state(c, c->read_high),
 			.write_state = access_state(c, c->write_high),
-			.write_latch = c->low_byte, .rw_mode = c->access, .mode = c->mode,
+			.write_latch = c->low_byte, .rw_mode = c->access,
+			.mode = c->written ? c->mode : NOT_WRITTEN | c->mode,
 			.bcd = c->bcd, .gate = c->gate,
 			.count_load_time = to_ns(c->start),
 		};
@@ -473,7 +477,7 @@ static void set_channel(struct mkvm_pit_channel *c, const struct kvm_pit_channel
 {
 	*c = (struct mkvm_pit_channel){
 		.seen = tick, .latched = state->latched_count, .status = state->status,
-		.mode = state->mode > 5 ? 3 : state->mode, .bcd = !!state->bcd,
+		.mode = (state->mode & 7) > 5 ? 3 : state->mode & 7, .bcd = !!state->bcd,
 		.access = state->rw_mode & 3 ?: ACCESS_BOTH, .gate = !!state->gate,
 		.low_byte = state->write_latch, .write_high = state->write_state == 4,
 		.read_high = state->read_state == 4, .status_latched = !!state->status_latched,

@@ -80,7 +80,7 @@ u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now);
 /*
  * KVM's form, in which a count has no progress: mkvm_pit_set starts each anew.
  * Any state is taken; with a count of 0, or a mode above 5 as KVM has it after
- * power-on, the count was not written yet.
+ * power-on, the count was not written yet. mkvm_pit_get says so by the mode.
  */
 void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_channel_state *state);
 void mkvm_pit_set(struct mkvm_pit *pit, const struct kvm_pit_channel_state *state, u64 now);
