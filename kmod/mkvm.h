@@ -218,12 +218,20 @@ enum mkvm_reg {
 	MKVM_RIP, MKVM_NR_REGS,
 };
 
+/* Bits 10:8 of VT-x's interruption information; the first four also of AMD-V's EVENTINJ. */
+enum mkvm_event_type {
+	MKVM_EVENT_IRQ,
+	MKVM_EVENT_NMI = 2,
+	MKVM_EVENT_EXCEPTION,
+	MKVM_EVENT_SOFT_IRQ,	/* INT n */
+};
+
 /* An event that waits for its VM entry. */
 struct mkvm_event {
 	bool valid;
 	bool interrupted;	/* in its delivery, by a VM exit: must go in again */
 	u8 vector;
-	u8 type;		/* MKVM_INTR_TYPE_*: as in the VM-entry interruption information */
+	u8 type;		/* enum mkvm_event_type, or another of VT-x's */
 	bool has_error;
 	u32 error;
 	u32 insn_len;		/* of INT n, INT3, INTO: re-injection pushes RIP + this */

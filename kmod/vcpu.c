@@ -14,7 +14,6 @@
 #include "vendor.h"
 #include "host/host.h"
 #include "pure/sregs.h"
-#include "pure/vmx_bits.h"
 #include "x86/guest.h"
 #include "x86/x86.h"
 
@@ -355,7 +354,7 @@ static int interrupt(struct mkvm_vcpu *v, void *arg)
 	if (v->apic)
 		return mkvm_apic_give_extint(v, irq->irq);
 	v->irq = (struct mkvm_event){
-		.valid = true, .vector = irq->irq, .type = MKVM_INTR_TYPE_EXTERNAL >> 8,
+		.valid = true, .vector = irq->irq, .type = MKVM_EVENT_IRQ,
 	};
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * States that userspace may set and VM entry on VT-x refuses: KVM_RUN says so,
- * the VMCS can be dumped, the pure checker names the rule that was broken, and
+ * the VMCS can be dumped, the checker names the rule that was broken, and
  * the vCPU runs on once the state is repaired. SDM vol. 3, "VM Entries".
  */
 #include "kselftest_harness.h"

@@ -26,7 +26,7 @@ void mkvm_host_breakpoints_restore(const struct mkvm_host_breakpoints *b);
 /* VT-x: of the running thread and this CPU, while guests may run here. */
 struct mkvm_host_state {
 	u16 ds, es, fs, gs, ldt;	/* selectors; VM exit loads null ones */
-	unsigned long fs_base;		/* for VMCS_HOST_FS_BASE */
+	unsigned long fs_base;		/* for HOST_FS_BASE */
 	struct mkvm_host_breakpoints breakpoints;
 	unsigned long debugctl;		/* VM exit clears it */
 };

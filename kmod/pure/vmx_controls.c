@@ -2,16 +2,9 @@
 /* The controls minikvm uses and their negotiation. */
 #include "vmx_controls.h"
 
-#define PIN(policy, bit, name) \
-	{ MKVM_CTL_PIN, MKVM_##policy, VMX_PINBASED_##bit, name }
-#define PROC(policy, bit, name) \
-	{ MKVM_CTL_PROC, MKVM_##policy, VMX_PROCBASED_##bit, name }
-#define PROC2(policy, bit, name) \
-	{ MKVM_CTL_PROC2, MKVM_##policy, VMX_PROCBASED2_##bit, name }
-#define EXIT(policy, bit, name) \
-	{ MKVM_CTL_EXIT, MKVM_##policy, VMX_EXITCTL_##bit, name }
-#define ENTRY(policy, bit, name) \
-	{ MKVM_CTL_ENTRY, MKVM_##policy, VMX_ENTRYCTL_##bit, name }
+/* bit and name: as in the SDM's table of that word */
+#define CONTROL(word, policy, bit, name) \
+	{ MKVM_CTL_##word, MKVM_##policy, MKVM_BIT(bit), name }
 
 /*
  * Not listed and therefore clear wherever the CPU allows it: CR3-load and
@@ -20,62 +13,62 @@
  * interrupts through its IDT once they are enabled again).
  */
 const struct mkvm_vmx_control mkvm_vmx_controls[] = {
-	PIN(REQUIRED, EXTERNAL_INTERRUPT_EXITING, "external-interrupt exiting"),
-	PIN(REQUIRED, NMI_EXITING, "NMI exiting"),
-	PIN(WANTED, VIRTUAL_NMIS, "virtual NMIs"),
-	PIN(WANTED, PREEMPTION_TIMER, "activate VMX-preemption timer"),
+	CONTROL(PIN, REQUIRED, 0, "external-interrupt exiting"),
+	CONTROL(PIN, REQUIRED, 3, "NMI exiting"),
+	CONTROL(PIN, WANTED, 5, "virtual NMIs"),
+	CONTROL(PIN, WANTED, 6, "activate VMX-preemption timer"),
 
-	PROC(REQUIRED, HLT_EXITING, "HLT exiting"),
-	PROC(REQUIRED, UNCONDITIONAL_IO_EXITING, "unconditional I/O exiting"),
-	PROC(REQUIRED, MSR_BITMAPS, "use MSR bitmaps"),
-	PROC(REQUIRED, SECONDARY_CONTROLS, "activate secondary controls"),
-	PROC(REQUIRED, TSC_OFFSETTING, "use TSC offsetting"),
-	PROC(REQUIRED, MWAIT_EXITING, "MWAIT exiting"),
-	PROC(REQUIRED, MONITOR_EXITING, "MONITOR exiting"),
-	PROC(REQUIRED, RDPMC_EXITING, "RDPMC exiting"),
-	PROC(REQUIRED, CR8_LOAD_EXITING, "CR8-load exiting"),
-	PROC(REQUIRED, CR8_STORE_EXITING, "CR8-store exiting"),
-	PROC(SWITCHED, INTERRUPT_WINDOW_EXITING, "interrupt-window exiting"),
-	PROC(SWITCHED, MOV_DR_EXITING, "MOV-DR exiting"),
-	PROC(OPTIONAL, NMI_WINDOW_EXITING, "NMI-window exiting"),
-	PROC(OPTIONAL, MONITOR_TRAP_FLAG, "monitor trap flag"),
+	CONTROL(PROC, REQUIRED, 7, "HLT exiting"),
+	CONTROL(PROC, REQUIRED, 24, "unconditional I/O exiting"),
+	CONTROL(PROC, REQUIRED, 28, "use MSR bitmaps"),
+	CONTROL(PROC, REQUIRED, 31, "activate secondary controls"),
+	CONTROL(PROC, REQUIRED, 3, "use TSC offsetting"),
+	CONTROL(PROC, REQUIRED, 10, "MWAIT exiting"),
+	CONTROL(PROC, REQUIRED, 29, "MONITOR exiting"),
+	CONTROL(PROC, REQUIRED, 11, "RDPMC exiting"),
+	CONTROL(PROC, REQUIRED, 19, "CR8-load exiting"),
+	CONTROL(PROC, REQUIRED, 20, "CR8-store exiting"),
+	CONTROL(PROC, SWITCHED, 2, "interrupt-window exiting"),
+	CONTROL(PROC, SWITCHED, 23, "MOV-DR exiting"),
+	CONTROL(PROC, OPTIONAL, 22, "NMI-window exiting"),
+	CONTROL(PROC, OPTIONAL, 27, "monitor trap flag"),
 
-	PROC2(REQUIRED, EPT, "enable EPT"),
-	PROC2(REQUIRED, VPID, "enable VPID"),
-	PROC2(REQUIRED, UNRESTRICTED_GUEST, "unrestricted guest"),
-	PROC2(WANTED, RDTSCP, "enable RDTSCP"),
-	PROC2(WANTED, INVPCID, "enable INVPCID"),
-	PROC2(WANTED, XSAVES, "enable XSAVES/XRSTORS"),
-	PROC2(WANTED, WBINVD_EXITING, "WBINVD exiting"),
+	CONTROL(PROC2, REQUIRED, 1, "enable EPT"),
+	CONTROL(PROC2, REQUIRED, 5, "enable VPID"),
+	CONTROL(PROC2, REQUIRED, 7, "unrestricted guest"),
+	CONTROL(PROC2, WANTED, 3, "enable RDTSCP"),
+	CONTROL(PROC2, WANTED, 12, "enable INVPCID"),
+	CONTROL(PROC2, WANTED, 20, "enable XSAVES/XRSTORS"),
+	CONTROL(PROC2, WANTED, 6, "WBINVD exiting"),
 
-	EXIT(REQUIRED, HOST_ADDRESS_SPACE_SIZE, "host address-space size"),
-	EXIT(REQUIRED, SAVE_DEBUG_CONTROLS, "save debug controls"),
-	EXIT(REQUIRED, SAVE_EFER, "save IA32_EFER"),
-	EXIT(REQUIRED, LOAD_EFER, "load IA32_EFER on exit"),
-	EXIT(REQUIRED, SAVE_PAT, "save IA32_PAT"),
-	EXIT(REQUIRED, LOAD_PAT, "load IA32_PAT on exit"),
+	CONTROL(EXIT, REQUIRED, 9, "host address-space size"),
+	CONTROL(EXIT, REQUIRED, 2, "save debug controls"),
+	CONTROL(EXIT, REQUIRED, 20, "save IA32_EFER"),
+	CONTROL(EXIT, REQUIRED, 21, "load IA32_EFER on exit"),
+	CONTROL(EXIT, REQUIRED, 18, "save IA32_PAT"),
+	CONTROL(EXIT, REQUIRED, 19, "load IA32_PAT on exit"),
 
-	ENTRY(REQUIRED, LOAD_DEBUG_CONTROLS, "load debug controls"),
-	ENTRY(REQUIRED, LOAD_EFER, "load IA32_EFER on entry"),
-	ENTRY(REQUIRED, LOAD_PAT, "load IA32_PAT on entry"),
-	ENTRY(SWITCHED, IA32E_MODE_GUEST, "IA-32e mode guest"),
+	CONTROL(ENTRY, REQUIRED, 2, "load debug controls"),
+	CONTROL(ENTRY, REQUIRED, 15, "load IA32_EFER on entry"),
+	CONTROL(ENTRY, REQUIRED, 14, "load IA32_PAT on entry"),
+	CONTROL(ENTRY, SWITCHED, 9, "IA-32e mode guest"),
 };
 
 const unsigned int mkvm_vmx_nr_controls = ARRAY_SIZE(mkvm_vmx_controls);
 static_assert(ARRAY_SIZE(mkvm_vmx_controls) <= 64, "a row is a bit of a u64");
 
 const struct mkvm_vmx_ept_cap mkvm_vmx_ept_caps[] = {
-	{ MKVM_EPTCAP_WALK_4,		 true,	"EPT page-walk length of 4" },
-	{ MKVM_EPTCAP_WB,		 true,	"write-back EPT paging structures" },
-	{ MKVM_EPTCAP_INVEPT,		 true,	"INVEPT" },
-	{ MKVM_EPTCAP_INVEPT_SINGLE,	 true,	"single-context INVEPT" },
-	{ MKVM_VPIDCAP_INVVPID,		 true,	"INVVPID" },
-	{ MKVM_VPIDCAP_INVVPID_SINGLE,	 true,	"single-context INVVPID" },
-	{ MKVM_EPTCAP_INVEPT_ALL,	 false,	"all-context INVEPT" },
-	{ MKVM_VPIDCAP_INVVPID_ALL,	 false,	"all-context INVVPID" },
-	{ MKVM_EPTCAP_2M,		 false,	"2-MiB EPT pages" },
-	{ MKVM_EPTCAP_1G,		 false,	"1-GiB EPT pages" },
-	{ MKVM_EPTCAP_ACCESSED_DIRTY,	 false,	"EPT accessed and dirty flags" },
+	{ BIT_ULL(6), true, "EPT page-walk length of 4" },
+	{ BIT_ULL(14), true, "write-back EPT paging structures" },
+	{ BIT_ULL(20), true, "INVEPT" },
+	{ BIT_ULL(25), true, "single-context INVEPT" },
+	{ BIT_ULL(32), true, "INVVPID" },
+	{ BIT_ULL(41), true, "single-context INVVPID" },
+	{ BIT_ULL(26), false, "all-context INVEPT" },
+	{ BIT_ULL(42), false, "all-context INVVPID" },
+	{ BIT_ULL(16), false, "2-MiB EPT pages" },
+	{ BIT_ULL(17), false, "1-GiB EPT pages" },
+	{ BIT_ULL(21), false, "EPT accessed and dirty flags" },
 };
 
 const unsigned int mkvm_vmx_nr_ept_caps = ARRAY_SIZE(mkvm_vmx_ept_caps);
@@ -94,19 +87,6 @@ u64 mkvm_vmx_word_cap(const struct mkvm_vmx_caps *caps, unsigned int word)
 	default:
 		return caps->entry;
 	}
-}
-
-const char *mkvm_vmx_word_name(unsigned int word)
-{
-	static const char * const names[MKVM_NR_CTLS] = {
-		[MKVM_CTL_PIN]	 = "pin-based VM-execution controls",
-		[MKVM_CTL_PROC]	 = "primary processor-based VM-execution controls",
-		[MKVM_CTL_PROC2] = "secondary processor-based VM-execution controls",
-		[MKVM_CTL_EXIT]	 = "VM-exit controls",
-		[MKVM_CTL_ENTRY] = "VM-entry controls",
-	};
-
-	return word < MKVM_NR_CTLS ? names[word] : "unknown controls";
 }
 
 static bool must_exist(const struct mkvm_vmx_control *ctl)

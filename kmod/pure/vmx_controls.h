@@ -9,7 +9,6 @@
 
 #include "pure.h"
 #include "minikvm.h"
-#include "vmx_bits.h"
 
 enum mkvm_vmx_word {
 	MKVM_CTL_PIN,
@@ -50,9 +49,6 @@ extern const unsigned int mkvm_vmx_nr_ept_caps;
 
 /* The capability MSR that belongs to @word: allowed-0 low, allowed-1 high. */
 u64 mkvm_vmx_word_cap(const struct mkvm_vmx_caps *caps, unsigned int word);
-
-/* "pin-based controls", ... */
-const char *mkvm_vmx_word_name(unsigned int word);
 
 /*
  * Fills @word with what a new VMCS starts with. Returns the rows of

@@ -4,7 +4,6 @@
  * of a VMRUN that refused it.
  */
 #include "svm/svm.h"
-#include "pure/vmcb_check.h"
 #include "x86/x86.h"
 
 int svm_dump(struct mkvm_vcpu *v, struct mkvm_vmcb_dump *dump)
@@ -14,17 +13,16 @@ int svm_dump(struct mkvm_vcpu *v, struct mkvm_vmcb_dump *dump)
 	return 0;
 }
 
-/* Deferred: the guest never ran. Userspace is told the exit code, and can read the VMCB. */
+/*
+ * Deferred: the guest never ran. Userspace is told the exit code, and can
+ * read the VMCB to find the rule that is broken: see userspace/vmentry/.
+ */
 int svm_report_entry_failure(struct mkvm_vcpu *v)
 {
 	const struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
-	struct mkvm_vmcb_finding finding;
 
-	if (mkvm_vmcb_check(vmcb, &svm_host.caps, &finding, 1) > 0)
-		pr_warn_ratelimited("vCPU %d: VM entry failed: %s (APM vol. 2, %s)\n", v->id,
-				    finding.rule, finding.section);
-	else
-		pr_warn_ratelimited("vCPU %d: VM entry failed: VMRUN refused the VMCB\n", v->id);
+	pr_warn_ratelimited("vCPU %d: VM entry failed: VMRUN refused the VMCB\n", v->id);
+	pr_info_once("'minikvm run' names the rule that is broken; MKVM_GET_VMCB shows the state\n");
 	v->run->fail_entry.hardware_entry_failure_reason = vmcb->exit_code;
 	v->run->fail_entry.cpu = v->cpu;
 	return mkvm_exit_to_user(v, KVM_EXIT_FAIL_ENTRY);

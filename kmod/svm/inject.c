@@ -10,7 +10,6 @@
 
 #include "svm/svm.h"
 #include "x86/x86.h"
-#include "pure/vmx_bits.h"
 
 /* The types up to INT n have the numbers that VT-x gives them; INT3 and INTO are exceptions. */
 void svm_inject(struct mkvm_vcpu *v, const struct mkvm_event *e)

@@ -65,8 +65,8 @@ void vmx_cpuid_policy(struct mkvm_cpuid_policy *p)
 	p->cr4 = vmx_host.caps.cr4_fixed1;
 	p->efer = vmx_host.caps.efer_mask;
 	p->maxphyaddr = vmx_host.caps.maxphyaddr;
-	p->rdtscp = vmx_host.word[MKVM_CTL_PROC2] & VMX_PROCBASED2_RDTSCP;
-	p->invpcid = vmx_host.word[MKVM_CTL_PROC2] & VMX_PROCBASED2_INVPCID;
+	p->rdtscp = vmx_host.word[MKVM_CTL_PROC2] & SECONDARY_EXEC_ENABLE_RDTSCP;
+	p->invpcid = vmx_host.word[MKVM_CTL_PROC2] & SECONDARY_EXEC_ENABLE_INVPCID;
 	p->xsaves = false;	/* IA32_XSS is not switched */
 }
 
@@ -74,30 +74,30 @@ static void init_execution_controls(struct vmx_vcpu *vmx)
 {
 	const u32 *word = vmx_host.word;
 
-	vmcs_write(VMCS_PINBASED_CTLS, word[MKVM_CTL_PIN]);
+	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, word[MKVM_CTL_PIN]);
 	/* x86/debug.c keeps the guest's debug registers: it sees every access. */
-	vmx->procbased = word[MKVM_CTL_PROC] | VMX_PROCBASED_MOV_DR_EXITING;
-	vmcs_write(VMCS_PROCBASED_CTLS, vmx->procbased);
-	vmcs_write(VMCS_PROCBASED2_CTLS, word[MKVM_CTL_PROC2]);
-	vmcs_write(VMCS_EXCEPTION_BITMAP, (u32)VMX_EXCEPTION_BITMAP);
-	vmcs_write(VMCS_PF_ERROR_MASK, 0u);
-	vmcs_write(VMCS_PF_ERROR_MATCH, 0u);
-	vmcs_write(VMCS_CR3_TARGET_COUNT, 0u);
-	vmcs_write(VMCS_MSR_BITMAP, (u64)__pa(msr_bitmap));
-	vmcs_write(VMCS_VPID, vmx->vpid);
-	vmcs_write(VMCS_LINK_PTR, ~0ull);
-	if (word[MKVM_CTL_PIN] & VMX_PINBASED_PREEMPTION_TIMER)
-		vmcs_write(VMCS_PREEMPTION_TIMER_VALUE, vmx_host.slice);
+	vmx->procbased = word[MKVM_CTL_PROC] | CPU_BASED_MOV_DR_EXITING;
+	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->procbased);
+	vmcs_write(SECONDARY_VM_EXEC_CONTROL, word[MKVM_CTL_PROC2]);
+	vmcs_write(EXCEPTION_BITMAP, (u32)VMX_EXCEPTION_BITMAP);
+	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0u);
+	vmcs_write(PAGE_FAULT_ERROR_CODE_MATCH, 0u);
+	vmcs_write(CR3_TARGET_COUNT, 0u);
+	vmcs_write(MSR_BITMAP, (u64)__pa(msr_bitmap));
+	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	vmcs_write(VMCS_LINK_POINTER, ~0ull);
+	if (word[MKVM_CTL_PIN] & PIN_BASED_VMX_PREEMPTION_TIMER)
+		vmcs_write(VMX_PREEMPTION_TIMER_VALUE, vmx_host.slice);
 }
 
 static void init_exit_and_entry_controls(struct vmx_vcpu *vmx)
 {
-	vmcs_write(VMCS_EXIT_CTLS, vmx_host.word[MKVM_CTL_EXIT]);
-	vmcs_write(VMCS_EXIT_MSR_STORE_COUNT, 0u);
-	vmcs_write(VMCS_EXIT_MSR_LOAD_COUNT, 0u);
-	vmcs_write(VMCS_ENTRY_CTLS, vmx_host.word[MKVM_CTL_ENTRY]);
-	vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, 0u);
-	vmcs_write(VMCS_ENTRY_INTR_INFO, 0u);
+	vmcs_write(VM_EXIT_CONTROLS, vmx_host.word[MKVM_CTL_EXIT]);
+	vmcs_write(VM_EXIT_MSR_STORE_COUNT, 0u);
+	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, 0u);
+	vmcs_write(VM_ENTRY_CONTROLS, vmx_host.word[MKVM_CTL_ENTRY]);
+	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, 0u);
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0u);
 }
 
 /* What is the same on every CPU; vmx_host_area_load and run.c do the rest. */
@@ -105,20 +105,20 @@ static void init_host_area(struct vmx_vcpu *vmx)
 {
 	u64 msr;
 
-	vmcs_write(VMCS_HOST_CR0, read_cr0() & ~X86_CR0_TS);
-	vmcs_write(VMCS_HOST_CS_SELECTOR, (u16)__KERNEL_CS);
-	vmcs_write(VMCS_HOST_SS_SELECTOR, (u16)__KERNEL_DS);
+	vmcs_write(HOST_CR0, read_cr0() & ~X86_CR0_TS);
+	vmcs_write(HOST_CS_SELECTOR, (u16)__KERNEL_CS);
+	vmcs_write(HOST_SS_SELECTOR, (u16)__KERNEL_DS);
 	/* Null, whatever the thread has: RPL and TI must be 0. host/state.c restores. */
-	vmcs_write(VMCS_HOST_DS_SELECTOR, (u16)0);
-	vmcs_write(VMCS_HOST_ES_SELECTOR, (u16)0);
-	vmcs_write(VMCS_HOST_FS_SELECTOR, (u16)0);
-	vmcs_write(VMCS_HOST_GS_SELECTOR, (u16)0);
-	vmcs_write(VMCS_HOST_TR_SELECTOR, (u16)(GDT_ENTRY_TSS * 8));
-	vmcs_write(VMCS_HOST_RIP, (unsigned long)mkvm_vmx_exit_label);
+	vmcs_write(HOST_DS_SELECTOR, (u16)0);
+	vmcs_write(HOST_ES_SELECTOR, (u16)0);
+	vmcs_write(HOST_FS_SELECTOR, (u16)0);
+	vmcs_write(HOST_GS_SELECTOR, (u16)0);
+	vmcs_write(HOST_TR_SELECTOR, (u16)(GDT_ENTRY_TSS * 8));
+	vmcs_write(HOST_RIP, (unsigned long)mkvm_vmx_exit_label);
 	rdmsrq(MSR_EFER, msr);
-	vmcs_write(VMCS_HOST_IA32_EFER, msr);
+	vmcs_write(HOST_IA32_EFER, msr);
 	rdmsrq(MSR_IA32_CR_PAT, msr);
-	vmcs_write(VMCS_HOST_IA32_PAT, msr);
+	vmcs_write(HOST_IA32_PAT, msr);
 	vmx->host_rsp = 0;
 	vmx->host_cr3 = ~0ul;
 	vmx->host_cr4 = ~0ul;
@@ -131,7 +131,7 @@ void vmx_vmcs_init(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
 
-	BUILD_BUG_ON(VMCS_HOST_RSP != 0x6c14);	/* enter.S knows the number */
+	BUILD_BUG_ON(HOST_RSP != 0x6c14);	/* enter.S knows the number */
 	init_execution_controls(vmx);
 	init_exit_and_entry_controls(vmx);
 	init_host_area(vmx);
@@ -144,28 +144,28 @@ void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu)
 	struct mkvm_host_area area;
 
 	mkvm_host_area(&area);
-	vmcs_write(VMCS_HOST_TR_BASE, area.tr_base);
-	vmcs_write(VMCS_HOST_GDTR_BASE, area.gdt_base);
-	vmcs_write(VMCS_HOST_IDTR_BASE, area.idt_base);
-	vmcs_write(VMCS_HOST_GS_BASE, area.gs_base);
-	vmcs_write(VMCS_HOST_IA32_SYSENTER_CS, area.sysenter_cs);
-	vmcs_write(VMCS_HOST_IA32_SYSENTER_ESP, area.sysenter_esp);
-	vmcs_write(VMCS_HOST_IA32_SYSENTER_EIP, area.sysenter_eip);
+	vmcs_write(HOST_TR_BASE, area.tr_base);
+	vmcs_write(HOST_GDTR_BASE, area.gdt_base);
+	vmcs_write(HOST_IDTR_BASE, area.idt_base);
+	vmcs_write(HOST_GS_BASE, area.gs_base);
+	vmcs_write(HOST_IA32_SYSENTER_CS, area.sysenter_cs);
+	vmcs_write(HOST_IA32_SYSENTER_ESP, area.sysenter_esp);
+	vmcs_write(HOST_IA32_SYSENTER_EIP, area.sysenter_eip);
 	vmx_read_host_msrs(vmx);
 	vmx->host_cpu = cpu;
 }
 
 void vmx_intercept_msrs(struct mkvm_vcpu *v, bool all)
 {
-	vmx_set_procbased(to_vmx(v), all ? 0 : VMX_PROCBASED_MSR_BITMAPS,
-			  all ? VMX_PROCBASED_MSR_BITMAPS : 0);
+	vmx_set_procbased(to_vmx(v), all ? 0 : CPU_BASED_USE_MSR_BITMAPS,
+			  all ? CPU_BASED_USE_MSR_BITMAPS : 0);
 }
 
 void vmx_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on)
 {
-	u32 bitmap = vmcs_read(VMCS_EXCEPTION_BITMAP), bit = BIT(vector);
+	u32 bitmap = vmcs_read(EXCEPTION_BITMAP), bit = BIT(vector);
 
-	vmcs_write(VMCS_EXCEPTION_BITMAP, on ? bitmap | bit : bitmap & ~bit);
+	vmcs_write(EXCEPTION_BITMAP, on ? bitmap | bit : bitmap & ~bit);
 }
 
 /* Loaded. Change primary processor-based controls; no VMWRITE without a change. */
@@ -176,5 +176,5 @@ void vmx_set_procbased(struct vmx_vcpu *vmx, u32 set, u32 clear)
 	if (value == vmx->procbased)
 		return;
 	vmx->procbased = value;
-	vmcs_write(VMCS_PROCBASED_CTLS, value);
+	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, value);
 }

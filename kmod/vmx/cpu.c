@@ -13,6 +13,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor.h>
 #include <asm/tsc.h>
+#include <asm/vmx.h>
 
 #include "host/compat.h"
 #include "host/host.h"
@@ -25,6 +26,8 @@ MODULE_PARM_DESC(guest_slice_us,
 		 "VT-x: longest stay in guest mode in microseconds, by the VMX-preemption timer; 0: no limit (default 4000)");
 
 struct vmx_host vmx_host;
+
+#define BASIC_MEMORY_TYPE(basic)	((basic) >> 50 & 0xf)	/* of VMCS and VMXON regions */
 
 /* A VMXON region for each possible CPU: none is allocated where nothing may fail. */
 static DEFINE_PER_CPU(void *, vmxon_region);
@@ -60,7 +63,7 @@ static void read_caps(struct mkvm_vmx_caps *caps)
 
 	memset(caps, 0, sizeof(*caps));	/* padding too: the caps are compared */
 	caps->basic = read_cap(MSR_IA32_VMX_BASIC);
-	exact = caps->basic & MKVM_VMXBASIC_TRUE_CONTROLS;
+	exact = caps->basic & VMX_BASIC_TRUE_CTLS;
 	caps->pinbased = read_cap(exact ? MSR_IA32_VMX_TRUE_PINBASED_CTLS :
 					  MSR_IA32_VMX_PINBASED_CTLS);
 	caps->procbased = read_cap(exact ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS :
@@ -129,8 +132,8 @@ static int check_caps(void)
 			    mkvm_vmx_control_name);
 	used = name_missing(text, used, sizeof(text), mkvm_vmx_ept_missing(caps->ept_vpid),
 			    mkvm_vmx_ept_cap_name);
-	if (MKVM_VMXBASIC_REGION_SIZE(caps->basic) > PAGE_SIZE ||
-	    MKVM_VMXBASIC_MEMORY_TYPE(caps->basic) != MKVM_EPTP_WB)
+	if (vmx_basic_vmcs_size(caps->basic) > PAGE_SIZE ||
+	    BASIC_MEMORY_TYPE(caps->basic) != VMX_EPTP_MT_WB)
 		used += scnprintf(text + used, sizeof(text) - used,
 				  "%swrite-back VMCS regions of at most one page",
 				  used ? ", " : "");
@@ -145,10 +148,10 @@ static void set_slice(void)
 {
 	u64 ticks = mul_u32_u32(tsc_khz, guest_slice_us);
 
-	ticks = div_u64(ticks, 1000) >> MKVM_VMXMISC_TIMER_RATE(vmx_host.caps.misc);
+	ticks = div_u64(ticks, 1000) >> vmx_misc_preemption_timer_rate(vmx_host.caps.misc);
 	vmx_host.slice = clamp_t(u64, ticks, 1, U32_MAX);
 	if (!guest_slice_us)
-		vmx_host.word[MKVM_CTL_PIN] &= ~VMX_PINBASED_PREEMPTION_TIMER;
+		vmx_host.word[MKVM_CTL_PIN] &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
 }
 
 static void free_regions(void)
@@ -172,7 +175,7 @@ static int alloc_regions(void)
 			free_regions();
 			return -ENOMEM;
 		}
-		*region = MKVM_VMXBASIC_REVISION(vmx_host.caps.basic);
+		*region = vmx_basic_vmcs_revision_id(vmx_host.caps.basic);
 		per_cpu(vmxon_region, cpu) = region;
 	}
 	return 0;
@@ -284,9 +287,9 @@ int vmx_cpu_on(void)
 		}
 	}
 	/* Translations of an owner before us may carry the same EPTP and VPIDs. */
-	if (vmx_host.caps.ept_vpid & MKVM_EPTCAP_INVEPT_ALL)
+	if (vmx_host.caps.ept_vpid & VMX_EPT_EXTENT_GLOBAL_BIT)
 		vmx_invept(VMX_INVALIDATE_ALL, 0);
-	if (vmx_host.caps.ept_vpid & MKVM_VPIDCAP_INVVPID_ALL)
+	if (vmx_host.caps.ept_vpid >> 32 & VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT)
 		vmx_invvpid(VMX_INVALIDATE_ALL, 0);
 	return 0;
 }

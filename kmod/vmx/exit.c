@@ -14,6 +14,13 @@
 #include "irq/irq.h"
 #include "x86/x86.h"
 
+/* What <asm/vmx.h> lacks. */
+#define EXIT_REASON_GETSEC	11
+#define EXIT_REASON_RSM		17
+#define EXIT_REASON_PCONFIG	65
+#define EXIT_REASON_ENCLV	70
+#define PENDING_DEBUG_BS	BIT(14)
+
 struct exit_rule {
 	int (*handle)(struct mkvm_vcpu *v);
 	u8 flags;
@@ -28,22 +35,22 @@ struct exit_rule {
  */
 void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)
 {
-	u32 state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+	u32 state = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 
 	if (unlikely(v->regs_avail & BIT(MKVM_RIP)))
 		mkvm_write_rip(v, v->regs[MKVM_RIP] + len);
 	else
-		vmcs_write(VMCS_GUEST_RIP, vmcs_read(VMCS_GUEST_RIP) + len);
-	if (state & (MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS))
-		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
-			   state & ~(MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS));
-	if (unlikely(vmcs_read(VMCS_GUEST_RFLAGS) & X86_EFLAGS_TF))
+		vmcs_write(GUEST_RIP, vmcs_read(GUEST_RIP) + len);
+	if (state & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS))
+		vmcs_write(GUEST_INTERRUPTIBILITY_INFO,
+			   state & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
+	if (unlikely(vmcs_read(GUEST_RFLAGS) & X86_EFLAGS_TF))
 		mkvm_queue_single_step(v);
 }
 
 static int skip_and_resume(struct mkvm_vcpu *v)
 {
-	vmx_skip_insn(v, vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+	vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
 	return MKVM_RESUME;
 }
 
@@ -69,37 +76,37 @@ static int unexpected_exit(struct mkvm_vcpu *v)
  */
 static void redo_nmi_blocking(bool unblocked)
 {
-	if (unblocked && !(vmcs_read(VMCS_IDT_VECTORING_INFO) & MKVM_INTR_VALID))
-		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY,
-			   vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) | MKVM_BLOCKING_BY_NMI);
+	if (unblocked && !(vmcs_read(IDT_VECTORING_INFO_FIELD) & INTR_INFO_VALID_MASK))
+		vmcs_write(GUEST_INTERRUPTIBILITY_INFO,
+			   vmcs_read(GUEST_INTERRUPTIBILITY_INFO) | GUEST_INTR_STATE_NMI);
 }
 
 static int exit_debug_exception(struct mkvm_vcpu *v, u32 info)
 {
-	u64 causes = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	u64 causes = vmcs_read(EXIT_QUALIFICATION);
 
 	if (mkvm_takes_debug_exceptions(v))
 		;	/* the guest does not get it */
-	else if ((info & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_PRIVILEGED_SW_EXCEPTION)
-		vmx_skip_insn(v, vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));	/* INT1 */
-	else if ((vmcs_read(VMCS_GUEST_RFLAGS) & X86_EFLAGS_TF) && !vmx_irq_allowed(v))
+	else if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
+		vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));	/* INT1 */
+	else if ((vmcs_read(GUEST_RFLAGS) & X86_EFLAGS_TF) && !vmx_irq_allowed(v))
 		/* VM entry demands BS with TF under an interrupt shadow. */
-		vmcs_write(VMCS_GUEST_PENDING_DEBUG,
-			   (unsigned long)(vmcs_read(VMCS_GUEST_PENDING_DEBUG) |
-					   MKVM_PENDING_DEBUG_BS));
+		vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS,
+			   (unsigned long)(vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS) |
+					   PENDING_DEBUG_BS));
 	mkvm_queue_debug_exception(v, causes);
 	return MKVM_RESUME;
 }
 
 static int exit_exception_or_nmi(struct mkvm_vcpu *v)
 {
-	u32 info = vmcs_read(VMCS_EXIT_INTR_INFO);
-	u8 vector = info & MKVM_INTR_VECTOR;
+	u32 info = vmcs_read(VM_EXIT_INTR_INFO);
+	u8 vector = info & INTR_INFO_VECTOR_MASK;
 
-	if ((info & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_NMI)
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
 		return MKVM_BREAK;	/* run.c gave it to the host at once */
 	if (vector != X86_TRAP_DF)
-		redo_nmi_blocking(info & MKVM_INTR_NMI_UNBLOCKING);
+		redo_nmi_blocking(info & INTR_INFO_UNBLOCK_NMI);
 	switch (vector) {
 	case X86_TRAP_MC:
 		mkvm_host_machine_check();
@@ -110,7 +117,7 @@ static int exit_exception_or_nmi(struct mkvm_vcpu *v)
 	case X86_TRAP_DB:
 		return exit_debug_exception(v, info);
 	case X86_TRAP_AC:
-		mkvm_queue_exception_error(v, vector, vmcs_read(VMCS_EXIT_INTR_ERROR_CODE));
+		mkvm_queue_exception_error(v, vector, vmcs_read(VM_EXIT_INTR_ERROR_CODE));
 		return MKVM_RESUME;
 	}
 	return unexpected_exit(v);
@@ -166,7 +173,7 @@ static int finish_msr(struct mkvm_vcpu *v, int next)
 {
 	if (next != MKVM_TO_USER)
 		return skip_or_gp(v, next);
-	v->msr.insn_len = vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	v->msr.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	return next;
 }
 
@@ -222,7 +229,7 @@ static int write_cr(struct mkvm_vcpu *v, unsigned int cr, u64 value)
 {
 	v->cr.number = cr;
 	v->cr.value = value;
-	v->cr.insn_len = vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	v->cr.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	return mkvm_defer(v, mkvm_write_cr);
 }
 
@@ -236,7 +243,7 @@ static int exit_lmsw(struct mkvm_vcpu *v, u16 source)
 
 static int exit_cr_access(struct mkvm_vcpu *v)
 {
-	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
 	enum mkvm_reg reg = array_index_nospec(CR_REGISTER(qual), 16);
 	unsigned int cr = CR_NUMBER(qual);
 
@@ -262,7 +269,7 @@ static int exit_cr_access(struct mkvm_vcpu *v)
 
 static int exit_mov_dr(struct mkvm_vcpu *v)
 {
-	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
 	enum mkvm_reg reg = array_index_nospec(CR_REGISTER(qual), 16);
 
 	if (mkvm_mov_dr(v, qual & 7, qual & 16, reg))
@@ -280,18 +287,18 @@ static int exit_mov_dr(struct mkvm_vcpu *v)
 
 static int exit_io(struct mkvm_vcpu *v)
 {
-	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
 	u32 info;
 
 	v->pio.port = IO_PORT(qual);
 	v->pio.size = IO_SIZE(qual);
 	v->pio.in = qual & IO_IN;
-	v->pio.insn_len = vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	v->pio.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	v->pio.string = qual & IO_STRING;
 	if (!v->pio.string)
 		return mkvm_pio(v);
 
-	info = vmcs_read(VMCS_EXIT_INSTRUCTION_INFO);
+	info = vmcs_read(VMX_INSTRUCTION_INFO);
 	v->pio.rep = qual & IO_REP;
 	v->pio.addr_size = 2 << (info >> 7 & 3);
 	v->pio.seg = v->pio.in ? MKVM_SEG_ES : info >> 15 & 7;
@@ -315,11 +322,11 @@ static bool is_plain_write(const struct mkvm_vcpu *v)
 
 static int exit_ept_violation(struct mkvm_vcpu *v)
 {
-	unsigned long qual = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
 
 	BUILD_BUG_ON(MKVM_ACCESS_READ != 1 || MKVM_ACCESS_WRITE != 2 || MKVM_ACCESS_EXEC != 4);
 	redo_nmi_blocking(qual & EPT_QUAL_NMI_UNBLOCKING);
-	v->fault.gpa = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+	v->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	v->fault.access = qual & 7;
 	v->fault.of_operand = (qual & EPT_QUAL_LINEAR_VALID) && (qual & EPT_QUAL_TRANSLATED) &&
 			      !(qual & MKVM_ACCESS_EXEC);
@@ -332,70 +339,57 @@ static int exit_ept_violation(struct mkvm_vcpu *v)
 static int exit_ept_misconfiguration(struct mkvm_vcpu *v)
 {
 	pr_warn_ratelimited("vCPU %d: EPT misconfiguration at GPA 0x%llx\n", v->id,
-			    vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS));
+			    vmcs_read(GUEST_PHYSICAL_ADDRESS));
 	return unexpected_exit(v);
 }
 
 /* Hot reasons first; a reason without a row is told to userspace. */
 static const struct exit_rule exit_rules[] = {
-	[MKVM_EXIT_CPUID]		= { exit_cpuid, SKIPS },
-	[MKVM_EXIT_EXTERNAL_INTERRUPT]	= { exit_to_host },
-	[MKVM_EXIT_IO_INSTRUCTION]	= { exit_io },
-	[MKVM_EXIT_EPT_VIOLATION]	= { exit_ept_violation, IN_DELIVERY },
-	[MKVM_EXIT_HLT]			= { exit_hlt },
-	[MKVM_EXIT_RDMSR]		= { exit_rdmsr },
-	[MKVM_EXIT_WRMSR]		= { exit_wrmsr },
-	[MKVM_EXIT_CR_ACCESS]		= { exit_cr_access },
-	[MKVM_EXIT_MOV_DR]		= { exit_mov_dr },
-	[MKVM_EXIT_INTERRUPT_WINDOW]	= { mkvm_irq_window },
-	[MKVM_EXIT_NMI_WINDOW]		= { exit_resume },
-	[MKVM_EXIT_EXCEPTION_OR_NMI]	= { exit_exception_or_nmi, IN_DELIVERY },
-	[MKVM_EXIT_PREEMPTION_TIMER]	= { exit_to_host },
-	[MKVM_EXIT_PAUSE]		= { exit_pause, SKIPS },
-	[MKVM_EXIT_TRIPLE_FAULT]	= { exit_triple_fault, IN_DELIVERY },
-	[MKVM_EXIT_EPT_MISCONFIGURATION] = { exit_ept_misconfiguration, IN_DELIVERY },
-	[MKVM_EXIT_TASK_SWITCH]		= { unexpected_exit, IN_DELIVERY },
-	[MKVM_EXIT_XSETBV]		= { exit_xsetbv },
-	[MKVM_EXIT_VMCALL]		= { exit_vmcall, SKIPS },
-	[MKVM_EXIT_RDPMC]		= { exit_rdpmc },
-	[MKVM_EXIT_INVD]		= { exit_done, SKIPS },
-	[MKVM_EXIT_WBINVD]		= { exit_done, SKIPS },
+	[EXIT_REASON_CPUID]		= { exit_cpuid, SKIPS },
+	[EXIT_REASON_EXTERNAL_INTERRUPT]	= { exit_to_host },
+	[EXIT_REASON_IO_INSTRUCTION]	= { exit_io },
+	[EXIT_REASON_EPT_VIOLATION]	= { exit_ept_violation, IN_DELIVERY },
+	[EXIT_REASON_HLT]			= { exit_hlt },
+	[EXIT_REASON_MSR_READ]		= { exit_rdmsr },
+	[EXIT_REASON_MSR_WRITE]		= { exit_wrmsr },
+	[EXIT_REASON_CR_ACCESS]		= { exit_cr_access },
+	[EXIT_REASON_DR_ACCESS]		= { exit_mov_dr },
+	[EXIT_REASON_INTERRUPT_WINDOW]	= { mkvm_irq_window },
+	[EXIT_REASON_NMI_WINDOW]		= { exit_resume },
+	[EXIT_REASON_EXCEPTION_NMI]	= { exit_exception_or_nmi, IN_DELIVERY },
+	[EXIT_REASON_PREEMPTION_TIMER]	= { exit_to_host },
+	[EXIT_REASON_PAUSE_INSTRUCTION]		= { exit_pause, SKIPS },
+	[EXIT_REASON_TRIPLE_FAULT]	= { exit_triple_fault, IN_DELIVERY },
+	[EXIT_REASON_EPT_MISCONFIG] = { exit_ept_misconfiguration, IN_DELIVERY },
+	[EXIT_REASON_TASK_SWITCH]		= { unexpected_exit, IN_DELIVERY },
+	[EXIT_REASON_XSETBV]		= { exit_xsetbv },
+	[EXIT_REASON_VMCALL]		= { exit_vmcall, SKIPS },
+	[EXIT_REASON_RDPMC]		= { exit_rdpmc },
+	[EXIT_REASON_INVD]		= { exit_done, SKIPS },
+	[EXIT_REASON_WBINVD]		= { exit_done, SKIPS },
 	/* KVM lets these pass as no-ops too: old guests use them unasked. */
-	[MKVM_EXIT_MONITOR]		= { exit_mwait },
-	[MKVM_EXIT_MWAIT]		= { exit_mwait },
-	/* A CPU without VMX, SMX, SGX or SMM is what the guest sees. */
-	[MKVM_EXIT_GETSEC]		= { exit_undefined },
-	[MKVM_EXIT_RSM]			= { exit_undefined },
-	[MKVM_EXIT_VMCLEAR]		= { exit_undefined },
-	[MKVM_EXIT_VMLAUNCH]		= { exit_undefined },
-	[MKVM_EXIT_VMPTRLD]		= { exit_undefined },
-	[MKVM_EXIT_VMPTRST]		= { exit_undefined },
-	[MKVM_EXIT_VMREAD]		= { exit_undefined },
-	[MKVM_EXIT_VMRESUME]		= { exit_undefined },
-	[MKVM_EXIT_VMWRITE]		= { exit_undefined },
-	[MKVM_EXIT_VMXOFF]		= { exit_undefined },
-	[MKVM_EXIT_VMXON]		= { exit_undefined },
-	[MKVM_EXIT_INVEPT]		= { exit_undefined },
-	[MKVM_EXIT_INVVPID]		= { exit_undefined },
-	[MKVM_EXIT_VMFUNC]		= { exit_undefined },
-	[MKVM_EXIT_ENCLS]		= { exit_undefined },
-	[MKVM_EXIT_ENCLV]		= { exit_undefined },
-	[MKVM_EXIT_PCONFIG]		= { exit_undefined },
-	[MKVM_EXIT_UMWAIT]		= { exit_undefined },
-	[MKVM_EXIT_TPAUSE]		= { exit_undefined },
-	[MKVM_EXIT_XSAVES]		= { exit_undefined },
-	[MKVM_EXIT_XRSTORS]		= { exit_undefined },
-	[MKVM_EXIT_INVPCID]		= { exit_undefined },
+	[EXIT_REASON_MONITOR_INSTRUCTION]		= { exit_mwait },
+	[EXIT_REASON_MWAIT_INSTRUCTION]		= { exit_mwait },
+	/* What the guest sees is a CPU without VMX, SMX, SGX, SMM and what is newer. */
+	[EXIT_REASON_GETSEC]		= { exit_undefined },
+	[EXIT_REASON_RSM]		= { exit_undefined },
+	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = { exit_undefined },
+	[EXIT_REASON_INVEPT]		= { exit_undefined },
+	[EXIT_REASON_INVVPID]		= { exit_undefined },
+	[EXIT_REASON_INVPCID ... EXIT_REASON_ENCLS] = { exit_undefined },
+	[EXIT_REASON_XSAVES ... EXIT_REASON_PCONFIG] = { exit_undefined },
+	[EXIT_REASON_UMWAIT ... EXIT_REASON_TPAUSE] = { exit_undefined },
+	[EXIT_REASON_ENCLV]		= { exit_undefined },
 };
 
 int vmx_handle_exit(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
-	u32 reason = MKVM_EXIT_BASIC_REASON(vmx->exit_reason);
+	u32 reason = (u16)vmx->exit_reason;
 	const struct exit_rule *rule;
 	int next;
 
-	if (unlikely(vmx->exit_reason & MKVM_EXIT_ENTRY_FAILURE))
+	if (unlikely(vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return mkvm_defer(v, vmx_report_entry_failure);
 	if (unlikely(v->injected))
 		mkvm_event_delivered(v);

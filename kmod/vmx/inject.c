@@ -9,65 +9,65 @@
 
 static bool type_is_software(u32 type)
 {
-	return type == MKVM_INTR_TYPE_SOFTWARE_INTERRUPT ||
-	       type == MKVM_INTR_TYPE_PRIVILEGED_SW_EXCEPTION ||
-	       type == MKVM_INTR_TYPE_SOFTWARE_EXCEPTION;
+	return type == INTR_TYPE_SOFT_INTR ||
+	       type == INTR_TYPE_PRIV_SW_EXCEPTION ||
+	       type == INTR_TYPE_SOFT_EXCEPTION;
 }
 
 /* Injecting an NMI sets the blocking itself and wants it clear before. */
 void vmx_inject(struct mkvm_vcpu *v, const struct mkvm_event *e)
 {
 	u32 type = (u32)e->type << 8;
-	u32 info = e->vector | type | MKVM_INTR_VALID;
+	u32 info = e->vector | type | INTR_INFO_VALID_MASK;
 
 	if (e->has_error) {
-		vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, e->error);
-		info |= MKVM_INTR_ERROR_CODE;
+		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, e->error);
+		info |= INTR_INFO_DELIVER_CODE_MASK;
 	}
 	if (type_is_software(type))
-		vmcs_write(VMCS_ENTRY_INSTRUCTION_LENGTH, e->insn_len);
-	vmcs_write(VMCS_ENTRY_INTR_INFO, info);
+		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, e->insn_len);
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, info);
 }
 
 bool vmx_irq_allowed(struct mkvm_vcpu *v)
 {
-	return (vmcs_read(VMCS_GUEST_RFLAGS) & X86_EFLAGS_IF) &&
-	       !(vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) &
-		 (MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS));
+	return (vmcs_read(GUEST_RFLAGS) & X86_EFLAGS_IF) &&
+	       !(vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
+		 (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 }
 
 bool vmx_nmi_allowed(struct mkvm_vcpu *v)
 {
-	return !(vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) &
-		 (MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS | MKVM_BLOCKING_BY_NMI));
+	return !(vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
+		 (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS | GUEST_INTR_STATE_NMI));
 }
 
 void vmx_set_windows(struct mkvm_vcpu *v, bool irq, bool nmi)
 {
-	u32 windows = (irq ? VMX_PROCBASED_INTERRUPT_WINDOW_EXITING : 0) |
-		      (nmi ? VMX_PROCBASED_NMI_WINDOW_EXITING : 0);
+	u32 windows = (irq ? CPU_BASED_INTR_WINDOW_EXITING : 0) |
+		      (nmi ? CPU_BASED_NMI_WINDOW_EXITING : 0);
 
 	vmx_set_procbased(to_vmx(v), windows,
-			  (VMX_PROCBASED_INTERRUPT_WINDOW_EXITING |
-			   VMX_PROCBASED_NMI_WINDOW_EXITING) & ~windows);
+			  (CPU_BASED_INTR_WINDOW_EXITING |
+			   CPU_BASED_NMI_WINDOW_EXITING) & ~windows);
 }
 
 /* After an exit that can interrupt event delivery. */
 void vmx_requeue(struct mkvm_vcpu *v)
 {
-	u32 info = vmcs_read(VMCS_IDT_VECTORING_INFO);
-	u32 type = info & MKVM_INTR_TYPE;
+	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
+	u32 type = info & INTR_INFO_INTR_TYPE_MASK;
 	struct mkvm_event e = {
-		.vector = info & MKVM_INTR_VECTOR, .type = type >> 8,
-		.has_error = info & MKVM_INTR_ERROR_CODE,
+		.vector = info & INTR_INFO_VECTOR_MASK, .type = type >> 8,
+		.has_error = info & INTR_INFO_DELIVER_CODE_MASK,
 	};
 
-	v->fault.in_delivery = info & MKVM_INTR_VALID;
+	v->fault.in_delivery = info & INTR_INFO_VALID_MASK;
 	if (!v->fault.in_delivery)
 		return;
 	if (e.has_error)
-		e.error = vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE);
+		e.error = vmcs_read(IDT_VECTORING_ERROR_CODE);
 	if (type_is_software(type))
-		e.insn_len = vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+		e.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	mkvm_requeue(v, e);
 }

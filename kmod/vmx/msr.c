@@ -67,13 +67,13 @@ static u64 *find_switched(struct vmx_vcpu *vmx, u32 index)
 static u32 msr_field(u32 index)
 {
 	switch (index) {
-	case MSR_FS_BASE:		return VMCS_GUEST_FS_BASE;
-	case MSR_GS_BASE:		return VMCS_GUEST_GS_BASE;
-	case MSR_IA32_SYSENTER_CS:	return VMCS_GUEST_IA32_SYSENTER_CS;
-	case MSR_IA32_SYSENTER_ESP:	return VMCS_GUEST_IA32_SYSENTER_ESP;
-	case MSR_IA32_SYSENTER_EIP:	return VMCS_GUEST_IA32_SYSENTER_EIP;
-	case MSR_IA32_CR_PAT:		return VMCS_GUEST_IA32_PAT;
-	case MSR_IA32_DEBUGCTLMSR:	return VMCS_GUEST_IA32_DEBUGCTL;
+	case MSR_FS_BASE:		return GUEST_FS_BASE;
+	case MSR_GS_BASE:		return GUEST_GS_BASE;
+	case MSR_IA32_SYSENTER_CS:	return GUEST_SYSENTER_CS;
+	case MSR_IA32_SYSENTER_ESP:	return GUEST_SYSENTER_ESP;
+	case MSR_IA32_SYSENTER_EIP:	return GUEST_SYSENTER_EIP;
+	case MSR_IA32_CR_PAT:		return GUEST_IA32_PAT;
+	case MSR_IA32_DEBUGCTLMSR:	return GUEST_IA32_DEBUGCTL;
 	default:			return 0;
 	}
 }

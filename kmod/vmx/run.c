@@ -12,7 +12,7 @@
 #include "x86/x86.h"
 
 /* VM entries that VMfail'ed or faulted look like no exit reason of the SDM. */
-#define EXIT_REASON_VMFAIL	(MKVM_EXIT_ENTRY_FAILURE | 0xffff)
+#define EXIT_REASON_VMFAIL	(VMX_EXIT_REASONS_FAILED_VMENTRY | 0xffff)
 
 /*
  * From here to the VM exit and until the host has its NMI nothing may trace or
@@ -30,12 +30,12 @@ static noinstr void vmx_enter_guest(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 	if (unlikely(failed)) {
 		vmx->exit_reason = EXIT_REASON_VMFAIL;
 	} else {
-		vmx->exit_reason = vmcs_read(VMCS_EXIT_REASON);
+		vmx->exit_reason = vmcs_read(VM_EXIT_REASON);
 		/* A VMLAUNCH that failed on the guest's state leaves the VMCS clear. */
-		if (likely(!(vmx->exit_reason & MKVM_EXIT_ENTRY_FAILURE)))
+		if (likely(!(vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
 			vmx->vmcs.launched = true;
-		if (vmx->exit_reason == MKVM_EXIT_EXCEPTION_OR_NMI &&
-		    (vmcs_read(VMCS_EXIT_INTR_INFO) & MKVM_INTR_TYPE) == MKVM_INTR_TYPE_NMI)
+		if (vmx->exit_reason == EXIT_REASON_EXCEPTION_NMI &&
+		    (vmcs_read(VM_EXIT_INTR_INFO) & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
 			mkvm_host_nmi();
 	}
 	mkvm_host_guest_exit();
@@ -58,11 +58,11 @@ static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 		vmx_flush_regs(v);
 	v->regs_avail = 0;
 	if (vmx->host_cr3 != cr3) {
-		vmcs_write(VMCS_HOST_CR3, cr3);
+		vmcs_write(HOST_CR3, cr3);
 		vmx->host_cr3 = cr3;
 	}
 	if (vmx->host_cr4 != cr4) {
-		vmcs_write(VMCS_HOST_CR4, cr4);
+		vmcs_write(HOST_CR4, cr4);
 		vmx->host_cr4 = cr4;
 	}
 	flush_vpid(vmx);
@@ -102,7 +102,7 @@ static void vmx_host_enter(struct mkvm_vcpu *v)
 	mkvm_host_state_save(&vmx->host);
 	if (vmx->host_fs_base != vmx->host.fs_base) {
 		vmx->host_fs_base = vmx->host.fs_base;
-		vmcs_write(VMCS_HOST_FS_BASE, vmx->host_fs_base);
+		vmcs_write(HOST_FS_BASE, vmx->host_fs_base);
 	}
 	vmx_switch_msrs_to_guest(vmx);
 	mkvm_load_guest_drs(v);
@@ -129,7 +129,7 @@ static void vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
 
 static void vmx_flush_tlb(struct mkvm_vcpu *v)
 {
-	vmx_invept(VMX_INVALIDATE_SINGLE, vmcs_read(VMCS_EPT_POINTER));
+	vmx_invept(VMX_INVALIDATE_SINGLE, vmcs_read(EPT_POINTER));
 }
 
 /* ---- life ---- */
@@ -172,7 +172,7 @@ static u64 ept_pointer(const struct mkvm_vcpu *v)
 	 * No accessed and dirty flags: with them the walk of the guest's own
 	 * tables counts as a write, which a read-only host page would refuse.
 	 */
-	return __pa(v->vm->mmu.root) | MKVM_EPTP_WB | MKVM_EPTP_WALK_4;
+	return __pa(v->vm->mmu.root) | VMX_EPTP_MT_WB | VMX_EPTP_PWL_4;
 }
 
 static int vmx_vcpu_init(struct mkvm_vcpu *v)
@@ -193,7 +193,7 @@ static int vmx_vcpu_init(struct mkvm_vcpu *v)
 	vmx->flush_vpid = true;
 	mkvm_vcpu_load(v);
 	vmx_vmcs_init(v);
-	vmcs_write(VMCS_EPT_POINTER, ept_pointer(v));
+	vmcs_write(EPT_POINTER, ept_pointer(v));
 	mkvm_vcpu_put(v);
 	return 0;
 free_vpid:

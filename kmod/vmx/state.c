@@ -16,74 +16,76 @@
 				 X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |		\
 				 X86_CR4_OSXMMEXCPT)
 
+#define AR_AVAILABLE		BIT(12)	/* <asm/vmx.h> lacks it */
+
 /* The eight segments' fields follow one another in the SDM's order, which is ours. */
 #define SEG_FIELD(es_field, seg)	((es_field) + 2 * (u32)(seg))
 
 void vmx_cache_regs(struct mkvm_vcpu *v)
 {
 	if (!(v->regs_avail & BIT(MKVM_RIP)))
-		v->regs[MKVM_RIP] = vmcs_read(VMCS_GUEST_RIP);
+		v->regs[MKVM_RIP] = vmcs_read(GUEST_RIP);
 	if (!(v->regs_avail & BIT(MKVM_RSP)))
-		v->regs[MKVM_RSP] = vmcs_read(VMCS_GUEST_RSP);
+		v->regs[MKVM_RSP] = vmcs_read(GUEST_RSP);
 	v->regs_avail = BIT(MKVM_RIP) | BIT(MKVM_RSP);
 }
 
 void vmx_flush_regs(struct mkvm_vcpu *v)
 {
 	if (v->regs_dirty & BIT(MKVM_RIP))
-		vmcs_write(VMCS_GUEST_RIP, v->regs[MKVM_RIP]);
+		vmcs_write(GUEST_RIP, v->regs[MKVM_RIP]);
 	if (v->regs_dirty & BIT(MKVM_RSP))
-		vmcs_write(VMCS_GUEST_RSP, v->regs[MKVM_RSP]);
+		vmcs_write(GUEST_RSP, v->regs[MKVM_RSP]);
 	v->regs_dirty = 0;
 }
 
 unsigned long vmx_get_rflags(struct mkvm_vcpu *v)
 {
-	return vmcs_read(VMCS_GUEST_RFLAGS);
+	return vmcs_read(GUEST_RFLAGS);
 }
 
 void vmx_set_rflags(struct mkvm_vcpu *v, unsigned long rflags)
 {
-	vmcs_write(VMCS_GUEST_RFLAGS, rflags);
+	vmcs_write(GUEST_RFLAGS, rflags);
 }
 
 /* The guest reads its own bits from the register and ours from the shadow. */
 u64 vmx_get_cr0(struct mkvm_vcpu *v)
 {
-	return (vmcs_read(VMCS_GUEST_CR0) & CR0_GUEST_OWNED) |
-	       (vmcs_read(VMCS_CR0_READ_SHADOW) & ~CR0_GUEST_OWNED);
+	return (vmcs_read(GUEST_CR0) & CR0_GUEST_OWNED) |
+	       (vmcs_read(CR0_READ_SHADOW) & ~CR0_GUEST_OWNED);
 }
 
 u64 vmx_get_cr3(struct mkvm_vcpu *v)
 {
-	return vmcs_read(VMCS_GUEST_CR3);
+	return vmcs_read(GUEST_CR3);
 }
 
 u64 vmx_get_cr4(struct mkvm_vcpu *v)
 {
 	u64 owned = CR4_GUEST_OWNED & v->guest_cpu.cr4_allowed;
 
-	return (vmcs_read(VMCS_GUEST_CR4) & owned) | (vmcs_read(VMCS_CR4_READ_SHADOW) & ~owned);
+	return (vmcs_read(GUEST_CR4) & owned) | (vmcs_read(CR4_READ_SHADOW) & ~owned);
 }
 
 u64 vmx_get_efer(struct mkvm_vcpu *v)
 {
-	return vmcs_read(VMCS_GUEST_IA32_EFER);
+	return vmcs_read(GUEST_IA32_EFER);
 }
 
 void vmx_set_cr0(struct mkvm_vcpu *v, u64 cr0)
 {
 	u64 hw = (cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | X86_CR0_NE;
 
-	vmcs_write(VMCS_GUEST_CR0, (unsigned long)hw);
-	vmcs_write(VMCS_CR0_READ_SHADOW, (unsigned long)cr0);
-	vmcs_write(VMCS_CR0_MASK, ~CR0_GUEST_OWNED);
+	vmcs_write(GUEST_CR0, (unsigned long)hw);
+	vmcs_write(CR0_READ_SHADOW, (unsigned long)cr0);
+	vmcs_write(CR0_GUEST_HOST_MASK, ~CR0_GUEST_OWNED);
 	to_vmx(v)->flush_vpid = true;
 }
 
 void vmx_set_cr3(struct mkvm_vcpu *v, u64 cr3)
 {
-	vmcs_write(VMCS_GUEST_CR3, (unsigned long)cr3);
+	vmcs_write(GUEST_CR3, (unsigned long)cr3);
 	to_vmx(v)->flush_vpid = true;
 }
 
@@ -92,60 +94,61 @@ void vmx_set_cr4(struct mkvm_vcpu *v, u64 cr4)
 	/* Machine checks stay on for the host while the guest runs. */
 	u64 hw = cr4 | X86_CR4_VMXE | (__read_cr4() & X86_CR4_MCE);
 
-	vmcs_write(VMCS_GUEST_CR4, (unsigned long)hw);
-	vmcs_write(VMCS_CR4_READ_SHADOW, (unsigned long)cr4);
-	vmcs_write(VMCS_CR4_MASK, (unsigned long)~(CR4_GUEST_OWNED & v->guest_cpu.cr4_allowed));
+	vmcs_write(GUEST_CR4, (unsigned long)hw);
+	vmcs_write(CR4_READ_SHADOW, (unsigned long)cr4);
+	vmcs_write(CR4_GUEST_HOST_MASK,
+		   (unsigned long)~(CR4_GUEST_OWNED & v->guest_cpu.cr4_allowed));
 	to_vmx(v)->flush_vpid = true;
 }
 
 /* VM entry demands that "IA-32e mode guest" says what EFER.LMA says. */
 void vmx_set_efer(struct mkvm_vcpu *v, u64 efer)
 {
-	u32 ctls = vmcs_read(VMCS_ENTRY_CTLS) & ~VMX_ENTRYCTL_IA32E_MODE_GUEST;
+	u32 ctls = vmcs_read(VM_ENTRY_CONTROLS) & ~VM_ENTRY_IA32E_MODE;
 
 	if (efer & EFER_LMA)
-		ctls |= VMX_ENTRYCTL_IA32E_MODE_GUEST;
-	vmcs_write(VMCS_ENTRY_CTLS, ctls);
-	vmcs_write(VMCS_GUEST_IA32_EFER, efer);
+		ctls |= VM_ENTRY_IA32E_MODE;
+	vmcs_write(VM_ENTRY_CONTROLS, ctls);
+	vmcs_write(GUEST_IA32_EFER, efer);
 }
 
 void vmx_set_dr7(struct mkvm_vcpu *v, u64 dr7)
 {
-	vmcs_write(VMCS_GUEST_DR7, (unsigned long)dr7);
+	vmcs_write(GUEST_DR7, (unsigned long)dr7);
 }
 
 u8 vmx_get_cpl(struct mkvm_vcpu *v)
 {
 	/* SS.DPL is the CPL in every mode; real mode's may be stale. */
-	if (!(vmcs_read(VMCS_GUEST_CR0) & X86_CR0_PE))
+	if (!(vmcs_read(GUEST_CR0) & X86_CR0_PE))
 		return 0;
-	return MKVM_AR_DPL(vmcs_read(VMCS_GUEST_SS_ACCESS_RIGHTS));
+	return VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES));
 }
 
 bool vmx_is_64bit(struct mkvm_vcpu *v)
 {
-	return (vmcs_read(VMCS_GUEST_IA32_EFER) & EFER_LMA) &&
-	       (vmcs_read(VMCS_GUEST_CS_ACCESS_RIGHTS) & MKVM_AR_L);
+	return (vmcs_read(GUEST_IA32_EFER) & EFER_LMA) &&
+	       (vmcs_read(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK);
 }
 
 void vmx_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment *s)
 {
-	u32 ar = vmcs_read_raw(SEG_FIELD(VMCS_GUEST_ES_ACCESS_RIGHTS, seg));
+	u32 ar = vmcs_read_raw(SEG_FIELD(GUEST_ES_AR_BYTES, seg));
 
 	memset(s, 0, sizeof(*s));
-	s->base = vmcs_read_raw(SEG_FIELD(VMCS_GUEST_ES_BASE, seg));
-	s->limit = vmcs_read_raw(SEG_FIELD(VMCS_GUEST_ES_LIMIT, seg));
-	s->selector = vmcs_read_raw(SEG_FIELD(VMCS_GUEST_ES_SELECTOR, seg));
-	s->type = ar & MKVM_AR_TYPE;
-	s->s = !!(ar & MKVM_AR_S);
-	s->dpl = MKVM_AR_DPL(ar);
-	s->unusable = !!(ar & MKVM_AR_UNUSABLE);
+	s->base = vmcs_read_raw(SEG_FIELD(GUEST_ES_BASE, seg));
+	s->limit = vmcs_read_raw(SEG_FIELD(GUEST_ES_LIMIT, seg));
+	s->selector = vmcs_read_raw(SEG_FIELD(GUEST_ES_SELECTOR, seg));
+	s->type = ar & VMX_AR_TYPE_MASK;
+	s->s = !!(ar & VMX_AR_S_MASK);
+	s->dpl = VMX_AR_DPL(ar);
+	s->unusable = !!(ar & VMX_AR_UNUSABLE_MASK);
 	/* As KVM tells it: what is unusable is not present. */
 	s->present = !s->unusable;
-	s->avl = !!(ar & MKVM_AR_AVL);
-	s->l = !!(ar & MKVM_AR_L);
-	s->db = !!(ar & MKVM_AR_DB);
-	s->g = !!(ar & MKVM_AR_G);
+	s->avl = !!(ar & AR_AVAILABLE);
+	s->l = !!(ar & VMX_AR_L_MASK);
+	s->db = !!(ar & VMX_AR_DB_MASK);
+	s->g = !!(ar & VMX_AR_G_MASK);
 }
 
 static u32 access_rights(enum mkvm_seg seg, const struct kvm_segment *s)
@@ -153,7 +156,7 @@ static u32 access_rights(enum mkvm_seg seg, const struct kvm_segment *s)
 	u32 ar;
 
 	if (s->unusable || !s->present)
-		return MKVM_AR_UNUSABLE;
+		return VMX_AR_UNUSABLE_MASK;
 	ar = (s->type & 15u) | (s->s & 1u) << 4 | (s->dpl & 3u) << 5 | (s->present & 1u) << 7 |
 	     (s->avl & 1u) << 12 | (s->l & 1u) << 13 | (s->db & 1u) << 14 | (s->g & 1u) << 15;
 	/* With unrestricted guest VM entry wants the accessed bit that old clients leave out. */
@@ -162,61 +165,61 @@ static u32 access_rights(enum mkvm_seg seg, const struct kvm_segment *s)
 
 void vmx_set_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, const struct kvm_segment *s)
 {
-	vmcs_write_raw(SEG_FIELD(VMCS_GUEST_ES_BASE, seg), s->base);
-	vmcs_write_raw(SEG_FIELD(VMCS_GUEST_ES_LIMIT, seg), s->limit);
-	vmcs_write_raw(SEG_FIELD(VMCS_GUEST_ES_SELECTOR, seg), s->selector);
-	vmcs_write_raw(SEG_FIELD(VMCS_GUEST_ES_ACCESS_RIGHTS, seg), access_rights(seg, s));
+	vmcs_write_raw(SEG_FIELD(GUEST_ES_BASE, seg), s->base);
+	vmcs_write_raw(SEG_FIELD(GUEST_ES_LIMIT, seg), s->limit);
+	vmcs_write_raw(SEG_FIELD(GUEST_ES_SELECTOR, seg), s->selector);
+	vmcs_write_raw(SEG_FIELD(GUEST_ES_AR_BYTES, seg), access_rights(seg, s));
 }
 
 void vmx_get_dtable(struct mkvm_vcpu *v, bool idt, struct kvm_dtable *t)
 {
 	memset(t, 0, sizeof(*t));
-	t->base = idt ? vmcs_read(VMCS_GUEST_IDTR_BASE) : vmcs_read(VMCS_GUEST_GDTR_BASE);
-	t->limit = idt ? vmcs_read(VMCS_GUEST_IDTR_LIMIT) : vmcs_read(VMCS_GUEST_GDTR_LIMIT);
+	t->base = idt ? vmcs_read(GUEST_IDTR_BASE) : vmcs_read(GUEST_GDTR_BASE);
+	t->limit = idt ? vmcs_read(GUEST_IDTR_LIMIT) : vmcs_read(GUEST_GDTR_LIMIT);
 }
 
 void vmx_set_dtable(struct mkvm_vcpu *v, bool idt, const struct kvm_dtable *t)
 {
-	vmcs_write_raw(idt ? VMCS_GUEST_IDTR_BASE : VMCS_GUEST_GDTR_BASE, t->base);
-	vmcs_write_raw(idt ? VMCS_GUEST_IDTR_LIMIT : VMCS_GUEST_GDTR_LIMIT, t->limit);
+	vmcs_write_raw(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE, t->base);
+	vmcs_write_raw(idt ? GUEST_IDTR_LIMIT : GUEST_GDTR_LIMIT, t->limit);
 }
 
 void vmx_set_tsc_offset(struct mkvm_vcpu *v, u64 offset)
 {
-	vmcs_write(VMCS_TSC_OFFSET, offset);
+	vmcs_write(TSC_OFFSET, offset);
 }
 
 u8 vmx_get_shadow(struct mkvm_vcpu *v)
 {
-	u32 state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+	u32 state = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 
-	return (state & MKVM_BLOCKING_BY_STI ? KVM_X86_SHADOW_INT_STI : 0) |
-	       (state & MKVM_BLOCKING_BY_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
+	return (state & GUEST_INTR_STATE_STI ? KVM_X86_SHADOW_INT_STI : 0) |
+	       (state & GUEST_INTR_STATE_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
 }
 
 void vmx_set_shadow(struct mkvm_vcpu *v, u8 shadow)
 {
-	u32 state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+	u32 state = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 
-	state &= ~(MKVM_BLOCKING_BY_STI | MKVM_BLOCKING_BY_MOV_SS);
+	state &= ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
 	/* Both at once is a state that VM entry refuses: MOV SS blocks more. */
 	if (shadow & KVM_X86_SHADOW_INT_MOV_SS)
-		state |= MKVM_BLOCKING_BY_MOV_SS;
+		state |= GUEST_INTR_STATE_MOV_SS;
 	else if (shadow & KVM_X86_SHADOW_INT_STI)
-		state |= MKVM_BLOCKING_BY_STI;
-	vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, state);
+		state |= GUEST_INTR_STATE_STI;
+	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, state);
 }
 
 bool vmx_nmi_blocked(struct mkvm_vcpu *v)
 {
-	return vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & MKVM_BLOCKING_BY_NMI;
+	return vmcs_read(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_NMI;
 }
 
 void vmx_set_nmi_blocked(struct mkvm_vcpu *v, bool blocked)
 {
-	u32 state = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) & ~MKVM_BLOCKING_BY_NMI;
+	u32 state = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) & ~GUEST_INTR_STATE_NMI;
 
-	vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocked ? state | MKVM_BLOCKING_BY_NMI : state);
+	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, blocked ? state | GUEST_INTR_STATE_NMI : state);
 }
 
 void vmx_load_pdptrs(struct mkvm_vcpu *v, const u64 pdpte[4])
@@ -224,7 +227,7 @@ void vmx_load_pdptrs(struct mkvm_vcpu *v, const u64 pdpte[4])
 	u32 i;
 
 	for (i = 0; i < 4; i++)
-		vmcs_write_raw(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
+		vmcs_write_raw(GUEST_PDPTR0 + 2 * i, pdpte[i]);
 }
 
 void vmx_get_pdptrs(struct mkvm_vcpu *v, u64 pdpte[4])
@@ -232,7 +235,7 @@ void vmx_get_pdptrs(struct mkvm_vcpu *v, u64 pdpte[4])
 	u32 i;
 
 	for (i = 0; i < 4; i++)
-		pdpte[i] = vmcs_read_raw(VMCS_GUEST_PDPTE0 + 2 * i);
+		pdpte[i] = vmcs_read_raw(GUEST_PDPTR0 + 2 * i);
 }
 
 static void reset_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, u16 selector, u64 base,
@@ -269,16 +272,16 @@ void vmx_reset_guest_area(struct mkvm_vcpu *v)
 	vmx_set_cr4(v, 0);
 	vmx_set_efer(v, 0);
 	vmx_set_dr7(v, 0x400);
-	vmcs_write(VMCS_GUEST_RFLAGS, 2ul);
-	vmcs_write(VMCS_GUEST_RIP, 0xfff0ul);
-	vmcs_write(VMCS_GUEST_RSP, 0ul);
-	vmcs_write(VMCS_GUEST_PENDING_DEBUG, 0ul);
-	vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, 0u);
-	vmcs_write(VMCS_GUEST_ACTIVITY_STATE, (u32)MKVM_ACTIVITY_ACTIVE);
-	vmcs_write(VMCS_GUEST_IA32_DEBUGCTL, 0ull);
-	vmcs_write(VMCS_GUEST_IA32_PAT, 0x0007040600070406ull);
-	vmcs_write(VMCS_GUEST_IA32_SYSENTER_CS, 0u);
-	vmcs_write(VMCS_GUEST_IA32_SYSENTER_ESP, 0ul);
-	vmcs_write(VMCS_GUEST_IA32_SYSENTER_EIP, 0ul);
-	vmcs_write(VMCS_TSC_OFFSET, v->tsc_offset);
+	vmcs_write(GUEST_RFLAGS, 2ul);
+	vmcs_write(GUEST_RIP, 0xfff0ul);
+	vmcs_write(GUEST_RSP, 0ul);
+	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0ul);
+	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, 0u);
+	vmcs_write(GUEST_ACTIVITY_STATE, (u32)GUEST_ACTIVITY_ACTIVE);
+	vmcs_write(GUEST_IA32_DEBUGCTL, 0ull);
+	vmcs_write(GUEST_IA32_PAT, 0x0007040600070406ull);
+	vmcs_write(GUEST_SYSENTER_CS, 0u);
+	vmcs_write(GUEST_SYSENTER_ESP, 0ul);
+	vmcs_write(GUEST_SYSENTER_EIP, 0ul);
+	vmcs_write(TSC_OFFSET, v->tsc_offset);
 }

@@ -4,7 +4,7 @@
 #include <linux/smp.h>
 
 #include "host/host.h"
-#include "pure/vmx_bits.h"
+#include "pure/vmfail.h"
 #include "vmx/cpu.h"
 #include "vmx/vmcs.h"
 
@@ -86,31 +86,23 @@ const char *vmcs_instruction_error(void)
 {
 	u64 error;
 
-	if (!vmcs_try_read(VMCS_INSTRUCTION_ERROR, &error))
+	if (!vmcs_try_read(VM_INSTRUCTION_ERROR, &error))
 		return "no current VMCS";
 	return mkvm_vm_instruction_error_name(error);
-}
-
-static const char *field_name(unsigned long field)
-{
-	const struct mkvm_vmcs_field_info *info = mkvm_vmcs_field_find(field);
-
-	return info ? info->name : "unknown field";
 }
 
 noinstr void vmcs_read_failed(unsigned long field)
 {
 	instrumentation_begin();
-	pr_warn_ratelimited("VMREAD of %s (%#lx) failed: %s\n", field_name(field), field,
-			    vmcs_instruction_error());
+	pr_warn_ratelimited("VMREAD of field %#lx failed: %s\n", field, vmcs_instruction_error());
 	instrumentation_end();
 }
 
 noinstr void vmcs_write_failed(unsigned long field, unsigned long value)
 {
 	instrumentation_begin();
-	pr_warn_ratelimited("VMWRITE of %#lx to %s (%#lx) failed: %s\n", value,
-			    field_name(field), field, vmcs_instruction_error());
+	pr_warn_ratelimited("VMWRITE of %#lx to field %#lx failed: %s\n", value, field,
+			    vmcs_instruction_error());
 	instrumentation_end();
 }
 
@@ -149,7 +141,7 @@ int vmcs_alloc(struct vmx_vmcs *vmcs)
 
 	if (!region)
 		return -ENOMEM;
-	*(u32 *)region = MKVM_VMXBASIC_REVISION(vmx_host.caps.basic);
+	*(u32 *)region = vmx_basic_vmcs_revision_id(vmx_host.caps.basic);
 	*vmcs = (struct vmx_vmcs) { .region = region, .pa = __pa(region), .cpu = -1 };
 	return 0;
 }

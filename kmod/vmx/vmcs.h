@@ -21,9 +21,9 @@
 #include <linux/percpu.h>
 #include <minikvm.h>
 #include <asm/asm.h>
+#include <asm/vmx.h>
 
 #include "host/compat.h"
-#include "pure/vmcs_fields.h"
 
 struct vmx_vmcs {
 	void *region;		/* constant: one page */
@@ -154,18 +154,24 @@ failed:
 	return false;
 }
 
-/* The encoding decides the C type: u16, u32, u64, or unsigned long for natural width. */
+/*
+ * An encoding tells the field's width, which decides the C type, and its area.
+ * SDM vol. 3, section "Encoding of VMCS Fields" names the bits.
+ */
+#define VMCS_WIDTH(field)	((field) >> 13 & 3)	/* 16, 64, 32 bits, natural width */
+#define VMCS_AREA(field)	((field) >> 10 & 3)	/* control, exit information, guest, host */
+#define VMCS_EXIT_INFO		1
 #define vmcs_type(field) \
-	typeof(__builtin_choose_expr(MKVM_VMCS_WIDTH(field) == MKVM_VMCS_16BIT, (u16)0, \
-	       __builtin_choose_expr(MKVM_VMCS_WIDTH(field) == MKVM_VMCS_32BIT, (u32)0, \
-	       __builtin_choose_expr(MKVM_VMCS_WIDTH(field) == MKVM_VMCS_64BIT, (u64)0, 0ul))))
+	typeof(__builtin_choose_expr(VMCS_WIDTH(field) == 0, (u16)0, \
+	       __builtin_choose_expr(VMCS_WIDTH(field) == 1, (u64)0, \
+	       __builtin_choose_expr(VMCS_WIDTH(field) == 2, (u32)0, 0ul))))
 
 #define vmcs_read(field)	((vmcs_type(field))vmcs_read_raw(field))
 
 #define vmcs_write(field, value) do {							\
 	BUILD_BUG_ON_MSG(sizeof(value) > sizeof(vmcs_type(field)),			\
 			 #value " does not fit " #field);				\
-	BUILD_BUG_ON_MSG(MKVM_VMCS_AREA(field) == MKVM_VMCS_EXIT_INFO,			\
+	BUILD_BUG_ON_MSG(VMCS_AREA(field) == VMCS_EXIT_INFO,			\
 			 #field " is read-only");					\
 	vmcs_write_raw(field, (vmcs_type(field))(value));				\
 } while (0)

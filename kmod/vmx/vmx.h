@@ -6,8 +6,6 @@
 #include "mkvm.h"
 #include "vendor.h"
 #include "host/state.h"
-#include "pure/vmcs_fields.h"
-#include "pure/vmx_bits.h"
 #include "pure/vmx_controls.h"
 #include "vmx/cpu.h"
 #include "vmx/vmcs.h"

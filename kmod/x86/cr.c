@@ -9,7 +9,6 @@
 
 #include "x86/x86.h"
 #include "pure/sregs.h"
-#include "pure/vmx_bits.h"
 
 void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 {
@@ -149,7 +148,7 @@ int mkvm_get_sregs(struct mkvm_vcpu *v, void *arg)
 
 	memset(s, 0, sizeof(*s));
 	get_sregs(v, arg);
-	if (v->irq.valid && v->irq.type == MKVM_INTR_TYPE_EXTERNAL >> 8)
+	if (v->irq.valid && v->irq.type == MKVM_EVENT_IRQ)
 		s->interrupt_bitmap[v->irq.vector / 64] |= BIT_ULL(v->irq.vector % 64);
 	return 0;
 }
@@ -186,7 +185,7 @@ static void set_interrupt_bitmap(struct mkvm_vcpu *v, const struct kvm_sregs *s)
 		if (!s->interrupt_bitmap[word])
 			continue;
 		v->irq = (struct mkvm_event){
-			.valid = true, .type = MKVM_INTR_TYPE_EXTERNAL >> 8,
+			.valid = true, .type = MKVM_EVENT_IRQ,
 			.vector = word * 64 + __ffs64(s->interrupt_bitmap[word]),
 		};
 		return;

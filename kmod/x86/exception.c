@@ -8,7 +8,6 @@
 #include <asm/trapnr.h>
 
 #include "x86/x86.h"
-#include "pure/vmx_bits.h"
 
 enum severity { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
@@ -53,7 +52,7 @@ static void queue(struct mkvm_vcpu *v, u8 vector, bool has_error, u32 error)
 	}
 	*e = (struct mkvm_event){
 		.valid = true, .vector = vector, .has_error = has_error, .error = error,
-		.type = MKVM_INTR_TYPE_HARDWARE_EXCEPTION >> 8,
+		.type = MKVM_EVENT_EXCEPTION,
 	};
 }
 
@@ -111,7 +110,7 @@ int mkvm_get_vcpu_events(struct mkvm_vcpu *v, void *arg)
 	}
 	if (v->irq.valid) {
 		e->interrupt.nr = v->irq.vector;
-		e->interrupt.soft = v->irq.type != MKVM_INTR_TYPE_EXTERNAL >> 8;
+		e->interrupt.soft = v->irq.type != MKVM_EVENT_IRQ;
 		e->interrupt.injected = !e->interrupt.soft;
 	}
 	e->interrupt.shadow = mkvm_vendor->get_shadow(v);
@@ -142,12 +141,11 @@ int mkvm_set_vcpu_events(struct mkvm_vcpu *v, void *arg)
 	v->exception = (struct mkvm_event){
 		.valid = e->exception.injected, .interrupted = true, .vector = e->exception.nr,
 		.has_error = e->exception.has_error_code, .error = e->exception.error_code,
-		.type = MKVM_INTR_TYPE_HARDWARE_EXCEPTION >> 8,
+		.type = MKVM_EVENT_EXCEPTION,
 	};
 	v->irq = (struct mkvm_event){
 		.valid = e->interrupt.injected, .vector = e->interrupt.nr,
-		.type = (e->interrupt.soft ? MKVM_INTR_TYPE_SOFTWARE_INTERRUPT :
-					     MKVM_INTR_TYPE_EXTERNAL) >> 8,
+		.type = e->interrupt.soft ? MKVM_EVENT_SOFT_IRQ : MKVM_EVENT_IRQ,
 	};
 	if (e->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		mkvm_vendor->set_shadow(v, e->interrupt.shadow);

@@ -9,7 +9,6 @@
 #include <asm/trapnr.h>
 
 #include "x86/x86.h"
-#include "pure/vmx_bits.h"
 
 static void inject_event(struct mkvm_vcpu *v, const struct mkvm_event *e,
 			 enum mkvm_injected what)
@@ -25,7 +24,7 @@ static void inject_event(struct mkvm_vcpu *v, const struct mkvm_event *e,
 static void inject_nmi(struct mkvm_vcpu *v)
 {
 	static const struct mkvm_event nmi = {
-		.vector = X86_TRAP_NMI, .type = MKVM_INTR_TYPE_NMI >> 8,
+		.vector = X86_TRAP_NMI, .type = MKVM_EVENT_NMI,
 	};
 
 	v->nmi_injected = true;
@@ -40,7 +39,7 @@ static void inject_apic_irq(struct mkvm_vcpu *v)
 	if (vector < 0)
 		return;
 	v->irq = (struct mkvm_event){
-		.valid = true, .vector = vector, .type = MKVM_INTR_TYPE_EXTERNAL >> 8,
+		.valid = true, .vector = vector, .type = MKVM_EVENT_IRQ,
 	};
 	inject_event(v, &v->irq, MKVM_INJECTED_IRQ);
 }
@@ -52,7 +51,7 @@ static void inject_one(struct mkvm_vcpu *v)
 		inject_event(v, &v->exception, MKVM_INJECTED_EXCEPTION);
 	} else if (v->nmi_injected) {
 		inject_nmi(v);
-	} else if (v->irq.valid && v->irq.type != MKVM_INTR_TYPE_EXTERNAL >> 8) {
+	} else if (v->irq.valid && v->irq.type != MKVM_EVENT_IRQ) {
 		inject_event(v, &v->irq, MKVM_INJECTED_IRQ);	/* INT n, interrupted */
 	} else if (v->nmi_pending && mkvm_vendor->nmi_allowed(v)) {
 		v->nmi_pending--;
@@ -96,13 +95,13 @@ void mkvm_requeue(struct mkvm_vcpu *v, struct mkvm_event e)
 {
 	e.valid = true;
 	e.interrupted = true;
-	switch ((u32)e.type << 8) {
-	case MKVM_INTR_TYPE_NMI:
+	switch (e.type) {
+	case MKVM_EVENT_NMI:
 		v->nmi_injected = true;
 		mkvm_vendor->set_nmi_blocked(v, false);
 		break;
-	case MKVM_INTR_TYPE_EXTERNAL:
-	case MKVM_INTR_TYPE_SOFTWARE_INTERRUPT:
+	case MKVM_EVENT_IRQ:
+	case MKVM_EVENT_SOFT_IRQ:
 		v->irq = e;
 		break;
 	default:

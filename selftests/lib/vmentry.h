@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the module's own VM-entry checker says about a dump. The one place
- * where a selftest uses code of the project's: kmod/pure/, which is pure C.
+ * What the VM-entry checker of `minikvm run` says about a dump. The one place
+ * where a selftest uses code of the project's: userspace/vmentry/, which is pure C.
  */
 #ifndef SELFTESTS_VMENTRY_H
 #define SELFTESTS_VMENTRY_H

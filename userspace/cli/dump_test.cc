@@ -12,6 +12,7 @@
 #include "vmcs_fields.h"
 #include "vmentry_check.h"
 #include "vmx_bits.h"
+#include "vmx_controls.h"
 
 namespace minikvm::cli {
 namespace {
@@ -51,6 +52,16 @@ TEST(VmcsWords, NamesRegisterBits) {
 TEST(VmcsWords, NumbersBitsWithoutAName) {
   EXPECT_EQ(decode_vmcs_field(VMCS_GUEST_IA32_EFER, 0x100002), "bit 1 bit 20");
   EXPECT_EQ(decode_vmcs_field(VMCS_GUEST_INTERRUPTIBILITY, 0x21), "blocking by STI, bit 5");
+}
+
+// The module's table has the bits as numbers: the names beside them must be theirs.
+TEST(VmcsWords, AgreeWithTheTableOfControls) {
+  const uint32_t word_field[MKVM_NR_CTLS] = {VMCS_PINBASED_CTLS, VMCS_PROCBASED_CTLS,
+                                             VMCS_PROCBASED2_CTLS, VMCS_EXIT_CTLS, VMCS_ENTRY_CTLS};
+  for (unsigned i = 0; i < mkvm_vmx_nr_controls; ++i) {
+    const mkvm_vmx_control& row = mkvm_vmx_controls[i];
+    EXPECT_THAT(row.name, HasSubstr(decode_vmcs_field(word_field[row.word], row.bit)));
+  }
 }
 
 TEST(VmcsWords, DecodesEvents) {

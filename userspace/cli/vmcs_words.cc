@@ -8,6 +8,7 @@
 
 #include "cli/words.h"
 #include "vmcs_fields.h"
+#include "vmfail.h"
 #include "vmx_bits.h"
 
 namespace minikvm::cli {

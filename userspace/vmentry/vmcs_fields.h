@@ -4,8 +4,8 @@
  * The enumerators are VMCS_<NAME>; <asm/vmx.h>'s names may be visible as well,
  * so none of them is reused.
  */
-#ifndef MKVM_PURE_VMCS_FIELDS_H
-#define MKVM_PURE_VMCS_FIELDS_H
+#ifndef MKVM_VMCS_FIELDS_H
+#define MKVM_VMCS_FIELDS_H
 
 #include "pure.h"
 
@@ -276,4 +276,4 @@ const char *mkvm_vmcs_area_name(u32 area);
 
 MKVM_PURE_END
 
-#endif /* MKVM_PURE_VMCS_FIELDS_H */
+#endif /* MKVM_VMCS_FIELDS_H */

@@ -4,8 +4,8 @@
  * VMCS break? It reads a dump and the CPU's capabilities, nothing else, so what
  * it cannot see (the memory that addresses point to, SMM, SGX) it does not judge.
  */
-#ifndef MKVM_PURE_VMENTRY_CHECK_H
-#define MKVM_PURE_VMENTRY_CHECK_H
+#ifndef MKVM_VMENTRY_CHECK_H
+#define MKVM_VMENTRY_CHECK_H
 
 #include "pure.h"
 #include "minikvm.h"
@@ -38,4 +38,4 @@ unsigned int mkvm_vmentry_nr_rules(void);
 
 MKVM_PURE_END
 
-#endif /* MKVM_PURE_VMENTRY_CHECK_H */
+#endif /* MKVM_VMENTRY_CHECK_H */

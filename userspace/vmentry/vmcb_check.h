@@ -5,8 +5,8 @@
  * CPUID says of the CPU. What it cannot see it does not judge: the host's state,
  * and shadow stacks and SEV, which have fields that mkvm_vmcb does not name.
  */
-#ifndef MKVM_PURE_VMCB_CHECK_H
-#define MKVM_PURE_VMCB_CHECK_H
+#ifndef MKVM_VMCB_CHECK_H
+#define MKVM_VMCB_CHECK_H
 
 #include "pure.h"
 #include "minikvm.h"
@@ -46,4 +46,4 @@ unsigned int mkvm_vmcb_nr_rules(void);
 
 MKVM_PURE_END
 
-#endif /* MKVM_PURE_VMCB_CHECK_H */
+#endif /* MKVM_VMCB_CHECK_H */

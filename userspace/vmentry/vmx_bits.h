@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VMX control bits, exit reasons and event formats under their SDM names.
- * SDM vol. 3, chapters "Virtual Machine Control Structures" and "VM Exits",
- * and appendices "VMX Capability Reporting Facility" and "VMX Basic Exit
- * Reasons". No name here is one of <asm/vmx.h> or <asm/vmxfeatures.h>.
+ * VMX control bits, exit reasons and event formats under their SDM names, for
+ * those who have no <asm/vmx.h>. SDM vol. 3, chapters "Virtual Machine Control
+ * Structures" and "VM Exits", and appendices "VMX Capability Reporting Facility"
+ * and "VMX Basic Exit Reasons".
  */
-#ifndef MKVM_PURE_VMX_BITS_H
-#define MKVM_PURE_VMX_BITS_H
+#ifndef MKVM_VMX_BITS_H
+#define MKVM_VMX_BITS_H
 
 #include "pure.h"
 
@@ -299,12 +299,6 @@ MKVM_PURE_BEGIN
 /* By basic exit reason; "unknown" when the SDM knows none. */
 const char *mkvm_exit_reason_name(u32 basic_reason);
 
-/*
- * The VM-instruction error field in words. SDM vol. 3, section "VM Instruction
- * Error Numbers". "unknown" when the SDM knows none.
- */
-const char *mkvm_vm_instruction_error_name(u32 error);
-
 MKVM_PURE_END
 
-#endif /* MKVM_PURE_VMX_BITS_H */
+#endif /* MKVM_VMX_BITS_H */
