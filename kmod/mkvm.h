@@ -49,8 +49,9 @@ struct mkvm_msr_filter;
 enum mkvm_next {
 	MKVM_RESUME,		/* enter the guest again */
 	MKVM_TO_USER,		/* kvm_run is filled: return 0 from KVM_RUN */
-	MKVM_DEFER,		/* leave the loop, call vcpu->deferred, obey what it returns */
 	MKVM_BREAK,		/* leave the loop, let the host have its interrupts, resume */
+	MKVM_DEFER,		/* leave the loop, call vcpu->deferred, obey what it returns */
+	MKVM_FAULT,		/* exit handlers only: resume, the instruction raised an event */
 };
 
 /* ---- memslot.c: guest physical address space, as userspace lays it ---- */
@@ -271,6 +272,7 @@ struct mkvm_vcpu {
 	int (*deferred)(struct mkvm_vcpu *v);	/* [v] with MKVM_DEFER: may sleep */
 	int (*complete)(struct mkvm_vcpu *v);	/* [v] at the next KVM_RUN: may sleep */
 	u8 skip_len;			/* [v] advance RIP by this before entry; 0: no */
+	u8 insn_len;			/* [v] with MKVM_DEFER: of the instruction, if it is one */
 	struct {
 		u64 gpa;
 		u32 access;
@@ -292,13 +294,9 @@ struct mkvm_vcpu {
 	} pio;
 	struct {
 		u8 number;		/* 0 or 4 */
-		u8 insn_len;
 		u64 value;
 	} cr;				/* [v] for mkvm_write_cr */
-	struct {
-		u8 insn_len;
-		bool write;
-	} msr;				/* [v] RDMSR, WRMSR that userspace answers */
+	bool msr_write;			/* [v] of RDMSR and WRMSR that userspace answers */
 	struct {
 		struct mkvm_insn insn;
 		struct mkvm_transfer {

@@ -57,15 +57,8 @@ static struct mkvm_vm *vm_create(void)
 		goto board;
 	mkvm_clock_init(vm);
 	ret = mkvm_mmu_init(vm);
-	if (ret)
-		goto slots;
-	ret = mkvm_vendor->vm_init(vm);
-	if (ret)
-		goto mmu;
-	return vm;
-mmu:
-	mkvm_mmu_free(vm);
-slots:
+	if (!ret)
+		return vm;
 	mkvm_slots_free(vm);
 board:
 	mkvm_board_free(vm);
@@ -84,7 +77,6 @@ static void vm_destroy(struct mkvm_vm *vm)
 	mkvm_board_free(vm);	/* and so do devices */
 	for (i = 0; i < vm->nr_vcpus; i++)
 		mkvm_vcpu_free(vm->vcpus[i]);
-	mkvm_vendor->vm_free(vm);
 	mkvm_slots_free(vm);
 	cleanup_srcu_struct(&vm->srcu);
 	vm_free(vm);

@@ -127,52 +127,45 @@ static void add(struct list *list, u32 leaf, u32 subleaf, u32 flags, const u32 r
 	list->nr++;
 }
 
-static void without_avx(u32 leaf, u32 regs[4], u64 xcr0)
-{
-	bool avx = xcr0 & MKVM_XCR0_AVX;
-	bool avx512 = (xcr0 & MKVM_XCR0_AVX512) == MKVM_XCR0_AVX512;
+/* Features that need something of us, or one another, and not only the CPU. */
+enum need { AVX, AVX512, XSAVE, INVPCID, RDTSCP, NR_NEEDS };
 
-	if (leaf == FEATURES && !avx)
-		regs[MKVM_ECX] &= ~F1C_AVX_FAMILY;
-	if (leaf == EXT_FEATURES && !avx)
-		regs[MKVM_ECX] &= ~FXC_AVX_FAMILY;
-	if (leaf != STRUCTURED)
-		return;
-	if (!avx) {
-		regs[MKVM_EBX] &= ~F7B_AVX2;
-		regs[MKVM_ECX] &= ~F7C_AVX_FAMILY;
-	}
-	if (!avx512) {
-		regs[MKVM_EBX] &= ~F7B_AVX512;
-		regs[MKVM_ECX] &= ~F7C_AVX512;
-		regs[MKVM_EDX] &= ~F7D_AVX512;
-	}
-}
+static const struct dependent {
+	u32 leaf;
+	u8 reg;		/* enum mkvm_cpuid_reg */
+	u8 need;
+	u32 bits;
+} dependents[] = {
+	{ FEATURES,	MKVM_ECX, XSAVE,	F1C_XSAVE },
+	{ FEATURES,	MKVM_ECX, AVX,		F1C_AVX_FAMILY },
+	{ STRUCTURED,	MKVM_EBX, AVX,		F7B_AVX2 },
+	{ STRUCTURED,	MKVM_EBX, AVX512,	F7B_AVX512 },
+	{ STRUCTURED,	MKVM_EBX, INVPCID,	F7B_INVPCID },
+	{ STRUCTURED,	MKVM_ECX, AVX,		F7C_AVX_FAMILY },
+	{ STRUCTURED,	MKVM_ECX, AVX512,	F7C_AVX512 },
+	{ STRUCTURED,	MKVM_ECX, RDTSCP,	F7C_RDPID },
+	{ STRUCTURED,	MKVM_EDX, AVX512,	F7D_AVX512 },
+	{ EXT_FEATURES,	MKVM_ECX, AVX,		FXC_AVX_FAMILY },
+	{ EXT_FEATURES,	MKVM_EDX, RDTSCP,	FXD_RDTSCP },
+};
 
-/* The features of @leaf that need something of us and not only of the CPU. */
 static void apply_policy(u32 leaf, u32 regs[4], const struct mkvm_cpuid_policy *policy)
 {
-	without_avx(leaf, regs, policy->xcr0);
-	switch (leaf) {
-	case FEATURES:
-		regs[MKVM_ECX] |= F1C_HYPERVISOR;
-		if (!policy->xcr0)
-			regs[MKVM_ECX] &= ~F1C_XSAVE;
-		/* Both need an irqchip; of the latter KVM_CAP_TSC_DEADLINE_TIMER tells. */
-		regs[MKVM_ECX] |= F1C_X2APIC;
+	const bool have[NR_NEEDS] = {
+		[AVX] = policy->xcr0 & MKVM_XCR0_AVX,
+		[AVX512] = (policy->xcr0 & MKVM_XCR0_AVX512) == MKVM_XCR0_AVX512,
+		[XSAVE] = policy->xcr0, [INVPCID] = policy->invpcid, [RDTSCP] = policy->rdtscp,
+	};
+	unsigned int i;
+
+	if (leaf == FEATURES) {
+		/* These need an irqchip; KVM_CAP_TSC_DEADLINE_TIMER tells of the second. */
+		regs[MKVM_ECX] |= F1C_HYPERVISOR | F1C_X2APIC;
 		regs[MKVM_ECX] &= ~F1C_TSC_DEADLINE;
-		break;
-	case STRUCTURED:
-		if (!policy->invpcid)
-			regs[MKVM_EBX] &= ~F7B_INVPCID;
-		if (!policy->rdtscp)
-			regs[MKVM_ECX] &= ~F7C_RDPID;
-		break;
-	case EXT_FEATURES:
-		if (!policy->rdtscp)
-			regs[MKVM_EDX] &= ~FXD_RDTSCP;
-		break;
 	}
+	for (i = 0; i < ARRAY_SIZE(dependents); i++)
+		if (dependents[i].leaf == leaf && !have[dependents[i].need])
+			regs[dependents[i].reg] &= ~dependents[i].bits;
 }
 
 /* One subleaf per cache, the last one of type 0: "no more caches". */
@@ -302,6 +295,14 @@ const struct kvm_cpuid_entry2 *mkvm_cpuid_find(const struct kvm_cpuid_entry2 *en
 	return NULL;
 }
 
+static void take_regs(const struct kvm_cpuid_entry2 *e, u32 regs[4])
+{
+	regs[MKVM_EAX] = e->eax;
+	regs[MKVM_EBX] = e->ebx;
+	regs[MKVM_ECX] = e->ecx;
+	regs[MKVM_EDX] = e->edx;
+}
+
 /* The first leaf of the range that @leaf is in; its EAX is the range's last. */
 static u32 range_of(u32 leaf)
 {
@@ -396,10 +397,7 @@ void mkvm_cpuid_execute(const struct kvm_cpuid_entry2 *entries, u32 nr, u32 leaf
 			topology(entries, nr, leaf, subleaf, regs);
 		return;
 	}
-	regs[MKVM_EAX] = e->eax;
-	regs[MKVM_EBX] = e->ebx;
-	regs[MKVM_ECX] = e->ecx;
-	regs[MKVM_EDX] = e->edx;
+	take_regs(e, regs);
 	apply_state(entries, nr, e, state, regs);
 }
 
@@ -426,121 +424,69 @@ u32 mkvm_cpuid_xsave_size(const struct kvm_cpuid_entry2 *entries, u32 nr, u64 co
 	return size;
 }
 
-/* What the entries say, register by register; zero where a leaf is missing. */
-struct view {
-	u32 features_ecx;
-	u32 structured_ebx, structured_ecx;
-	u32 xstate1_eax;
-	u32 ext_edx;
-	u32 pv_eax;
-	u64 xcr0;
-	u8 maxphyaddr;
-	bool amd;
-};
-
-static struct view look(const struct kvm_cpuid_entry2 *entries, u32 nr)
-{
-	const struct kvm_cpuid_entry2 *e;
-	struct view v = { .maxphyaddr = 36 };
-
-	e = mkvm_cpuid_find(entries, nr, BASIC, 0);
-	v.amd = e && is_amd(e);
-	e = mkvm_cpuid_find(entries, nr, FEATURES, 0);
-	if (e)
-		v.features_ecx = e->ecx;
-	e = mkvm_cpuid_find(entries, nr, STRUCTURED, 0);
-	if (e) {
-		v.structured_ebx = e->ebx;
-		v.structured_ecx = e->ecx;
-	}
-	e = mkvm_cpuid_find(entries, nr, XSTATE, 0);
-	if (e)
-		v.xcr0 = e->eax | (u64)e->edx << 32;
-	e = mkvm_cpuid_find(entries, nr, XSTATE, 1);
-	if (e)
-		v.xstate1_eax = e->eax;
-	e = mkvm_cpuid_find(entries, nr, EXT_FEATURES, 0);
-	if (e)
-		v.ext_edx = e->edx;
-	e = mkvm_cpuid_find(entries, nr, MKVM_CPUID_SIGNATURE + 1, 0);
-	if (e)
-		v.pv_eax = e->eax;
-	e = mkvm_cpuid_find(entries, nr, ADDRESS_SIZES, 0);
-	if (e && (e->eax & 0xff))
-		v.maxphyaddr = e->eax & 0xff;
-	return v;
-}
-
-static u64 cr4_of(const struct view *v)
+u64 mkvm_cpuid_cr4(u32 features_ecx, u32 structured_ebx, u32 structured_ecx)
 {
 	u64 cr4 = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |
 		  X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
 		  X86_CR4_OSXMMEXCPT;
 
-	if (v->features_ecx & F1C_PCID)
-		cr4 |= X86_CR4_PCIDE;
-	if (v->features_ecx & F1C_XSAVE)
-		cr4 |= X86_CR4_OSXSAVE;
-	if (v->structured_ebx & F7B_FSGSBASE)
-		cr4 |= X86_CR4_FSGSBASE;
-	if (v->structured_ebx & F7B_SMEP)
-		cr4 |= X86_CR4_SMEP;
-	if (v->structured_ebx & F7B_SMAP)
-		cr4 |= X86_CR4_SMAP;
-	if (v->structured_ecx & F7C_UMIP)
-		cr4 |= X86_CR4_UMIP;
+	cr4 |= features_ecx & F1C_PCID ? X86_CR4_PCIDE : 0;
+	cr4 |= features_ecx & F1C_XSAVE ? X86_CR4_OSXSAVE : 0;
+	cr4 |= structured_ebx & F7B_FSGSBASE ? X86_CR4_FSGSBASE : 0;
+	cr4 |= structured_ebx & F7B_SMEP ? X86_CR4_SMEP : 0;
+	cr4 |= structured_ebx & F7B_SMAP ? X86_CR4_SMAP : 0;
+	cr4 |= structured_ecx & F7C_UMIP ? X86_CR4_UMIP : 0;
 	return cr4;
 }
 
-static u64 efer_of(const struct view *v)
+u64 mkvm_cpuid_efer(u32 ext_edx)
 {
-	u64 efer = 0;
-
-	if (v->ext_edx & FXD_SYSCALL)
-		efer |= MKVM_EFER_SCE;
-	if (v->ext_edx & FXD_LM)
-		efer |= MKVM_EFER_LME | MKVM_EFER_LMA;
-	if (v->ext_edx & FXD_NX)
-		efer |= MKVM_EFER_NXE;
-	return efer;
+	return (ext_edx & FXD_SYSCALL ? MKVM_EFER_SCE : 0) |
+	       (ext_edx & FXD_LM ? MKVM_EFER_LME | MKVM_EFER_LMA : 0) |
+	       (ext_edx & FXD_NX ? MKVM_EFER_NXE : 0);
 }
 
-/* A guest whose CPUID claims everything that we know, of this CPU's vendor. */
-static struct view everything(const struct mkvm_cpuid_policy *policy)
+/* What the guest's CPUID claims: zero where a leaf is missing, all where there are no entries. */
+static u32 claims(const struct kvm_cpuid_entry2 *entries, u32 nr, u32 leaf, u32 subleaf,
+		  enum mkvm_cpuid_reg reg)
 {
-	return (struct view){
-		.features_ecx = ~0u,
-		.structured_ebx = ~0u,
-		.structured_ecx = ~0u,
-		.xstate1_eax = ~0u,
-		.ext_edx = ~0u,
-		.xcr0 = ~0ull,
-		.maxphyaddr = 52,
-		.amd = policy->amd,
-	};
+	const struct kvm_cpuid_entry2 *e = mkvm_cpuid_find(entries, nr, leaf, subleaf);
+	u32 regs[4] = {};
+
+	if (e)
+		take_regs(e, regs);
+	return nr ? regs[reg] : ~0u;
 }
 
 void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 		       const struct mkvm_cpuid_policy *policy, struct mkvm_guest_cpu *cpu)
 {
-	struct view v = nr ? look(entries, nr) : everything(policy);
-	u32 pv = policy->enforce_pv ? v.pv_eax : ~0u;
+	const struct kvm_cpuid_entry2 *basic = mkvm_cpuid_find(entries, nr, BASIC, 0);
+	u32 features = claims(entries, nr, FEATURES, 0, MKVM_ECX);
+	u32 structured_ebx = claims(entries, nr, STRUCTURED, 0, MKVM_EBX);
+	u32 structured_ecx = claims(entries, nr, STRUCTURED, 0, MKVM_ECX);
+	u32 ext_edx = claims(entries, nr, EXT_FEATURES, 0, MKVM_EDX);
+	u64 xcr0 = claims(entries, nr, XSTATE, 0, MKVM_EAX) |
+		   (u64)claims(entries, nr, XSTATE, 0, MKVM_EDX) << 32;
+	u8 width = claims(entries, nr, ADDRESS_SIZES, 0, MKVM_EAX);
+	u32 pv = policy->enforce_pv ? claims(entries, nr, MKVM_CPUID_SIGNATURE + 1, 0, MKVM_EAX) :
+		 ~0u;
 
 	memset(cpu, 0, sizeof(*cpu));
-	cpu->cr4_allowed = cr4_of(&v) & policy->cr4;
-	cpu->efer_allowed = efer_of(&v) & policy->efer;
-	cpu->xcr0_allowed = MKVM_XCR0_X87;
-	if (v.features_ecx & F1C_XSAVE)
-		cpu->xcr0_allowed |= v.xcr0 & policy->xcr0;
-	cpu->maxphyaddr = v.maxphyaddr < policy->maxphyaddr ? v.maxphyaddr : policy->maxphyaddr;
+	cpu->cr4_allowed = policy->cr4 & mkvm_cpuid_cr4(features, structured_ebx, structured_ecx);
+	cpu->efer_allowed = policy->efer & mkvm_cpuid_efer(ext_edx);
+	cpu->xcr0_allowed = MKVM_XCR0_X87 | (features & F1C_XSAVE ? xcr0 & policy->xcr0 : 0);
+	if (!width)
+		width = 36;
+	cpu->maxphyaddr = width < policy->maxphyaddr ? width : policy->maxphyaddr;
 	cpu->maxlinaddr = 48;
-	cpu->amd = v.amd;
-	cpu->x2apic = v.features_ecx & F1C_X2APIC;
-	cpu->tsc_deadline = v.features_ecx & F1C_TSC_DEADLINE;
-	cpu->tsc_aux = policy->rdtscp && ((v.ext_edx & FXD_RDTSCP) ||
-					  (v.structured_ecx & F7C_RDPID));
-	cpu->tsc_adjust = v.structured_ebx & F7B_TSC_ADJUST;
+	cpu->amd = nr ? basic && is_amd(basic) : policy->amd;
+	cpu->x2apic = features & F1C_X2APIC;
+	cpu->tsc_deadline = features & F1C_TSC_DEADLINE;
+	cpu->tsc_aux = policy->rdtscp &&
+		       ((ext_edx & FXD_RDTSCP) || (structured_ecx & F7C_RDPID));
+	cpu->tsc_adjust = structured_ebx & F7B_TSC_ADJUST;
 	cpu->pv_clock = pv & PV_CLOCK;
 	cpu->pv_clock_new = pv & PV_CLOCK_NEW;
-	cpu->xsaves = policy->xsaves && (v.xstate1_eax & FDA_XSAVES);
+	cpu->xsaves = policy->xsaves && (claims(entries, nr, XSTATE, 1, MKVM_EAX) & FDA_XSAVES);
 }

@@ -104,6 +104,10 @@ void mkvm_cpuid_execute(const struct kvm_cpuid_entry2 *entries, u32 nr, u32 leaf
 u32 mkvm_cpuid_xsave_size(const struct kvm_cpuid_entry2 *entries, u32 nr, u64 components,
 			  bool compacted);
 
+/* The bits of CR4 and EFER that these registers of leaves 1, 7 and 0x80000001 bring. */
+u64 mkvm_cpuid_cr4(u32 features_ecx, u32 structured_ebx, u32 structured_ecx);
+u64 mkvm_cpuid_efer(u32 ext_edx);
+
 /*
  * @policy caps what userspace may claim. Without entries (@nr 0) everything
  * that @policy allows is allowed.

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The VMCB, AMD-V's control block in memory: control area and state-save area.
- * APM vol. 2, appendix "VMCB Layout"; exit codes: appendix "SVM Intercept Exit
- * Codes". Reserved parts are named by their offset.
+ * APM vol. 2, appendix "VMCB Layout". The kernel's struct vmcb has other names in
+ * newer kernels; the exit codes are <asm/svm.h>'s, which is uapi. Reserved parts
+ * are named by their offset.
  */
 #ifndef MKVM_PURE_VMCB_H
 #define MKVM_PURE_VMCB_H
 
 #include "pure.h"
+#include <asm/svm.h>
 
 /* ---- intercepts ---- */
 
@@ -20,49 +22,12 @@
 #define MKVM_SVM_INTERCEPT_WORD(code)	(((code) - 0x60) / 32)
 #define MKVM_SVM_INTERCEPT_BIT(code)	MKVM_BIT(((code) - 0x60) % 32)
 
-/* ---- exit codes ---- */
+/* ---- exit codes: those that <asm/svm.h> lacks ---- */
 
-#define MKVM_SVM_EXIT_CR_READ(n)	(0x00 + (n))
-#define MKVM_SVM_EXIT_CR_WRITE(n)	(0x10 + (n))
-#define MKVM_SVM_EXIT_DR_READ(n)	(0x20 + (n))
-#define MKVM_SVM_EXIT_DR_WRITE(n)	(0x30 + (n))
-#define MKVM_SVM_EXIT_EXCEPTION(n)	(0x40 + (n))
-#define MKVM_SVM_EXIT_INTR		0x60
-#define MKVM_SVM_EXIT_NMI		0x61
-#define MKVM_SVM_EXIT_SMI		0x62
-#define MKVM_SVM_EXIT_INIT		0x63
-#define MKVM_SVM_EXIT_VINTR		0x64
-#define MKVM_SVM_EXIT_RDPMC		0x6f
-#define MKVM_SVM_EXIT_CPUID		0x72
-#define MKVM_SVM_EXIT_RSM		0x73
-#define MKVM_SVM_EXIT_IRET		0x74
-#define MKVM_SVM_EXIT_INVD		0x76
-#define MKVM_SVM_EXIT_PAUSE		0x77
-#define MKVM_SVM_EXIT_HLT		0x78
-#define MKVM_SVM_EXIT_INVLPGA		0x7a
-#define MKVM_SVM_EXIT_IOIO		0x7b
-#define MKVM_SVM_EXIT_MSR		0x7c
-#define MKVM_SVM_EXIT_TASK_SWITCH	0x7d
-#define MKVM_SVM_EXIT_FERR_FREEZE	0x7e
-#define MKVM_SVM_EXIT_SHUTDOWN		0x7f
-#define MKVM_SVM_EXIT_VMRUN		0x80
-#define MKVM_SVM_EXIT_VMMCALL		0x81
-#define MKVM_SVM_EXIT_VMLOAD		0x82
-#define MKVM_SVM_EXIT_VMSAVE		0x83
-#define MKVM_SVM_EXIT_STGI		0x84
-#define MKVM_SVM_EXIT_CLGI		0x85
-#define MKVM_SVM_EXIT_SKINIT		0x86
-#define MKVM_SVM_EXIT_ICEBP		0x88
-#define MKVM_SVM_EXIT_WBINVD		0x89
-#define MKVM_SVM_EXIT_MONITOR		0x8a
-#define MKVM_SVM_EXIT_MWAIT		0x8b
-#define MKVM_SVM_EXIT_XSETBV		0x8d
-#define MKVM_SVM_EXIT_RDPRU		0x8e
 #define MKVM_SVM_EXIT_INVLPGB		0xa0
 #define MKVM_SVM_EXIT_INVLPGB_ILLEGAL	0xa1
 #define MKVM_SVM_EXIT_MCOMMIT		0xa3
 #define MKVM_SVM_EXIT_TLBSYNC		0xa4
-#define MKVM_SVM_EXIT_NPF		0x400
 #define MKVM_SVM_EXIT_INVALID		(~0ull)	/* VMRUN refused the VMCB */
 
 /* EXITINFO1 of IOIO. EXITINFO2 is the RIP of the next instruction. */
@@ -77,10 +42,6 @@
 #define MKVM_SVM_NPF_RESERVED		BIT_ULL(3)
 #define MKVM_SVM_NPF_FETCH		BIT_ULL(4)
 #define MKVM_SVM_NPF_FINAL		BIT_ULL(32)	/* not of the walk of the guest's tables */
-
-/* With decode assists, EXITINFO1 of MOV CR and MOV DR names the general register. */
-#define MKVM_SVM_MOV_CR_IS_MOV		BIT_ULL(63)	/* MOV CR only: not CLTS, LMSW, SMSW */
-#define MKVM_SVM_MOV_REG(info)		((info) & 15)
 
 /* ---- bits of control fields ---- */
 
@@ -99,7 +60,6 @@ enum mkvm_svm_tlb_control {
 	MKVM_SVM_TLB_FLUSH_ASID = 3,	/* needs CPUID 8000_000A EDX.FlushByAsid */
 };
 
-#define MKVM_SVM_INT_V_TPR		0xffu
 #define MKVM_SVM_INT_V_IRQ		MKVM_BIT(8)
 #define MKVM_SVM_INT_V_PRIO(n)		((u32)(n) << 16)
 #define MKVM_SVM_INT_V_IGN_TPR		MKVM_BIT(20)
@@ -122,15 +82,7 @@ enum mkvm_svm_tlb_control {
 
 #define MKVM_EFER_SVME			BIT_ULL(12)
 
-/* Segment attributes: descriptor bits 55:52 and 47:40, without the hole of the SDM's form. */
-#define MKVM_SVM_ATTR_TYPE		0xfu
-#define MKVM_SVM_ATTR_S			MKVM_BIT(4)
-#define MKVM_SVM_ATTR_DPL(attr)		((attr) >> 5 & 3)
-#define MKVM_SVM_ATTR_P			MKVM_BIT(7)
-#define MKVM_SVM_ATTR_AVL		MKVM_BIT(8)
-#define MKVM_SVM_ATTR_L			MKVM_BIT(9)
-#define MKVM_SVM_ATTR_DB		MKVM_BIT(10)
-#define MKVM_SVM_ATTR_G			MKVM_BIT(11)
+#define MKVM_SVM_ATTR_L			MKVM_BIT(9)	/* mkvm_vmcb_segment.attr */
 
 /* ---- layout ---- */
 
@@ -208,25 +160,6 @@ struct mkvm_vmcb {
 	u8 reserved_678[0x1000 - 0x678];
 };
 
-#define MKVM_VMCB_AT(member, offset) \
-	static_assert(offsetof(struct mkvm_vmcb, member) == (offset), "VMCB: " #member)
-MKVM_VMCB_AT(pause_threshold, 0x03c);
-MKVM_VMCB_AT(iopm_pa, 0x040);
-MKVM_VMCB_AT(asid, 0x058);
-MKVM_VMCB_AT(interrupt_control, 0x060);
-MKVM_VMCB_AT(exit_code, 0x070);
-MKVM_VMCB_AT(nested_control, 0x090);
-MKVM_VMCB_AT(event_inj, 0x0a8);
-MKVM_VMCB_AT(next_rip, 0x0c8);
-MKVM_VMCB_AT(es, 0x400);
-MKVM_VMCB_AT(cpl, 0x4cb);
-MKVM_VMCB_AT(efer, 0x4d0);
-MKVM_VMCB_AT(cr4, 0x548);
-MKVM_VMCB_AT(rip, 0x578);
-MKVM_VMCB_AT(rsp, 0x5d8);
-MKVM_VMCB_AT(rax, 0x5f8);
-MKVM_VMCB_AT(cr2, 0x640);
-MKVM_VMCB_AT(g_pat, 0x668);
 static_assert(sizeof(struct mkvm_vmcb) == 4096, "a VMCB is a page");
 
 #endif /* MKVM_PURE_VMCB_H */

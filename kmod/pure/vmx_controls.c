@@ -4,7 +4,7 @@
 
 /* bit and name: as in the SDM's table of that word */
 #define CONTROL(word, policy, bit, name) \
-	{ MKVM_CTL_##word, MKVM_##policy, MKVM_BIT(bit), name }
+	{ MKVM_CTL_##word, MKVM_##policy, BIT_ULL(bit), name }
 
 /*
  * Not listed and therefore clear wherever the CPU allows it: CR3-load and
@@ -52,41 +52,39 @@ const struct mkvm_vmx_control mkvm_vmx_controls[] = {
 	CONTROL(ENTRY, REQUIRED, 15, "load IA32_EFER on entry"),
 	CONTROL(ENTRY, REQUIRED, 14, "load IA32_PAT on entry"),
 	CONTROL(ENTRY, SWITCHED, 9, "IA-32e mode guest"),
+
+	CONTROL(EPT, REQUIRED, 6, "EPT page-walk length of 4"),
+	CONTROL(EPT, REQUIRED, 14, "write-back EPT paging structures"),
+	CONTROL(EPT, REQUIRED, 20, "INVEPT"),
+	CONTROL(EPT, REQUIRED, 25, "single-context INVEPT"),
+	CONTROL(EPT, REQUIRED, 32, "INVVPID"),
+	CONTROL(EPT, REQUIRED, 41, "single-context INVVPID"),
+	CONTROL(EPT, WANTED, 26, "all-context INVEPT"),
+	CONTROL(EPT, WANTED, 42, "all-context INVVPID"),
+	CONTROL(EPT, WANTED, 16, "2-MiB EPT pages"),
+	CONTROL(EPT, WANTED, 17, "1-GiB EPT pages"),
 };
 
 const unsigned int mkvm_vmx_nr_controls = ARRAY_SIZE(mkvm_vmx_controls);
 static_assert(ARRAY_SIZE(mkvm_vmx_controls) <= 64, "a row is a bit of a u64");
 
-const struct mkvm_vmx_ept_cap mkvm_vmx_ept_caps[] = {
-	{ BIT_ULL(6), true, "EPT page-walk length of 4" },
-	{ BIT_ULL(14), true, "write-back EPT paging structures" },
-	{ BIT_ULL(20), true, "INVEPT" },
-	{ BIT_ULL(25), true, "single-context INVEPT" },
-	{ BIT_ULL(32), true, "INVVPID" },
-	{ BIT_ULL(41), true, "single-context INVVPID" },
-	{ BIT_ULL(26), false, "all-context INVEPT" },
-	{ BIT_ULL(42), false, "all-context INVVPID" },
-	{ BIT_ULL(16), false, "2-MiB EPT pages" },
-	{ BIT_ULL(17), false, "1-GiB EPT pages" },
-	{ BIT_ULL(21), false, "EPT accessed and dirty flags" },
-};
-
-const unsigned int mkvm_vmx_nr_ept_caps = ARRAY_SIZE(mkvm_vmx_ept_caps);
-
-u64 mkvm_vmx_word_cap(const struct mkvm_vmx_caps *caps, unsigned int word)
+/* The capability MSR of a word: what must be 1 in the low half, what may be in the high. */
+static u64 word_cap(const struct mkvm_vmx_caps *caps, unsigned int word)
 {
-	switch (word) {
-	case MKVM_CTL_PIN:
-		return caps->pinbased;
-	case MKVM_CTL_PROC:
-		return caps->procbased;
-	case MKVM_CTL_PROC2:
-		return caps->procbased2;
-	case MKVM_CTL_EXIT:
-		return caps->exit;
-	default:
-		return caps->entry;
-	}
+	const u64 cap[MKVM_NR_CTLS] = {
+		[MKVM_CTL_PIN] = caps->pinbased, [MKVM_CTL_PROC] = caps->procbased,
+		[MKVM_CTL_PROC2] = caps->procbased2, [MKVM_CTL_EXIT] = caps->exit,
+		[MKVM_CTL_ENTRY] = caps->entry,
+	};
+
+	return cap[word];
+}
+
+bool mkvm_vmx_has(const struct mkvm_vmx_caps *caps, unsigned int word, u64 bits)
+{
+	u64 has = word == MKVM_CTL_EPT ? caps->ept_vpid : word_cap(caps, word) >> 32;
+
+	return (has & bits) == bits;
 }
 
 static bool must_exist(const struct mkvm_vmx_control *ctl)
@@ -105,37 +103,14 @@ u64 mkvm_vmx_negotiate(const struct mkvm_vmx_caps *caps, u32 word[MKVM_NR_CTLS])
 	unsigned int i;
 
 	for (i = 0; i < MKVM_NR_CTLS; i++)
-		word[i] = (u32)mkvm_vmx_word_cap(caps, i);
+		word[i] = word_cap(caps, i);
 	for (i = 0; i < ARRAY_SIZE(mkvm_vmx_controls); i++) {
 		const struct mkvm_vmx_control *ctl = &mkvm_vmx_controls[i];
 
-		if (!mkvm_vmx_can_set(caps, ctl->word, ctl->bit)) {
-			if (must_exist(ctl))
-				missing |= BIT_ULL(i);
-		} else if (starts_set(ctl)) {
+		if (!mkvm_vmx_has(caps, ctl->word, ctl->bit))
+			missing |= must_exist(ctl) ? BIT_ULL(i) : 0;
+		else if (starts_set(ctl) && ctl->word < MKVM_NR_CTLS)
 			word[ctl->word] |= ctl->bit;
-		}
 	}
 	return missing;
-}
-
-u64 mkvm_vmx_ept_missing(u64 ept_vpid)
-{
-	u64 missing = 0;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(mkvm_vmx_ept_caps); i++)
-		if (mkvm_vmx_ept_caps[i].required && !(ept_vpid & mkvm_vmx_ept_caps[i].bit))
-			missing |= BIT_ULL(i);
-	return missing;
-}
-
-const char *mkvm_vmx_control_name(unsigned int row)
-{
-	return row < ARRAY_SIZE(mkvm_vmx_controls) ? mkvm_vmx_controls[row].name : NULL;
-}
-
-const char *mkvm_vmx_ept_cap_name(unsigned int row)
-{
-	return row < ARRAY_SIZE(mkvm_vmx_ept_caps) ? mkvm_vmx_ept_caps[row].name : NULL;
 }

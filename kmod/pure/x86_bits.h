@@ -24,13 +24,6 @@
 /* CR4 bits newer than the headers of Linux 6.1 */
 #define MKVM_CR4_CET			BIT_ULL(23)
 
-/* Vectors, for what a failed check becomes in the guest */
-#define MKVM_VECTOR_DB			1
-#define MKVM_VECTOR_UD			6
-#define MKVM_VECTOR_DF			8
-#define MKVM_VECTOR_GP			13
-#define MKVM_VECTOR_PF			14
-
 #define MKVM_IA32_TSC			0x00000010u
 /* KVM's clock: not Intel's, but at addresses that look so, and at newer ones. */
 #define MKVM_IA32_KVM_WALL_CLOCK	0x00000011u
@@ -72,7 +65,7 @@
 #define MKVM_IA32_STAR			0xc0000081u
 #define MKVM_IA32_LSTAR			0xc0000082u
 #define MKVM_IA32_CSTAR			0xc0000083u
-#define MKVM_IA32_SFMASK			0xc0000084u
+#define MKVM_IA32_SFMASK		0xc0000084u
 #define MKVM_IA32_FS_BASE		0xc0000100u
 #define MKVM_IA32_GS_BASE		0xc0000101u
 #define MKVM_IA32_KERNEL_GS_BASE	0xc0000102u

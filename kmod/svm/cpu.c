@@ -40,36 +40,17 @@ static DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
 #define FEATURE_NRIPS	BIT(3)
 #define FEATURE_CLEAN	BIT(5)
 
-/* CR4 bits by the CPUID bit that brings them: leaf 1 or 7, register, bit. */
-static u64 cr4_mask(void)
-{
-	u64 mask = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |
-		   X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
-		   X86_CR4_OSXMMEXCPT;
-	u32 c1 = cpuid_ecx(1), b7, c7, unused;
-
-	cpuid_count(7, 0, &unused, &b7, &c7, &unused);
-	mask |= c1 & BIT(17) ? X86_CR4_PCIDE : 0;
-	mask |= c1 & BIT(26) ? X86_CR4_OSXSAVE : 0;
-	mask |= b7 & BIT(0) ? X86_CR4_FSGSBASE : 0;
-	mask |= b7 & BIT(7) ? X86_CR4_SMEP : 0;
-	mask |= b7 & BIT(20) ? X86_CR4_SMAP : 0;
-	mask |= c7 & BIT(2) ? X86_CR4_UMIP : 0;
-	return mask;
-}
-
 static void read_caps(struct mkvm_svm_caps *caps)
 {
-	u32 edx = cpuid_edx(0x80000001);
+	u32 b7, c7, unused;
 
+	cpuid_count(7, 0, &unused, &b7, &c7, &unused);
 	memset(caps, 0, sizeof(*caps));	/* padding too: the caps are compared */
 	caps->features = cpuid_edx(CPUID_SVM);
 	caps->nr_asids = cpuid_ebx(CPUID_SVM);
 	caps->maxphyaddr = min(cpuid_eax(0x80000008) & 0xff, 52u);
-	caps->cr4_mask = cr4_mask();
-	caps->efer_mask = EFER_SVME | (edx & BIT(11) ? EFER_SCE : 0) |
-			  (edx & BIT(20) ? EFER_NX : 0) |
-			  (edx & BIT(29) ? EFER_LME | EFER_LMA : 0);
+	caps->cr4_mask = mkvm_cpuid_cr4(cpuid_ecx(1), b7, c7);
+	caps->efer_mask = EFER_SVME | mkvm_cpuid_efer(cpuid_edx(0x80000001));
 }
 
 static int check_enabled(void)

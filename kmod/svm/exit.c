@@ -4,7 +4,7 @@
  * "SVM Intercept Exit Codes".
  *
  * Handlers say MKVM_RESUME, or why the loop must be left; what may sleep they
- * defer (mkvm_defer). Where a handler needs an instruction's length or operand
+ * defer (mkvm_defer). Where a rule needs an instruction's length or operand
  * that the CPU does not tell, the instruction is fetched first, which may sleep:
  * the handler then runs deferred, with the vCPU loaded and interrupts on.
  */
@@ -21,9 +21,8 @@ struct svm_exit_rule {
 	u8 flags;
 };
 
-#define SKIPS		BIT(0)	/* done with the instruction when the guest resumes */
-#define NEEDS_LENGTH	BIT(1)	/* svm_insn_len() is used */
-#define NEEDS_INSN	BIT(2)	/* svm->insn is used */
+#define SKIPS		BIT(0)	/* the instruction is done then, unless it is deferred or faulted */
+#define NEEDS_INSN	BIT(1)	/* svm->insn is used */
 
 /*
  * Advance RIP as the end of an instruction does: the interrupt shadow ends, and
@@ -44,21 +43,6 @@ static u32 insn_len(const struct mkvm_vcpu *v)
 	const struct svm_vcpu *svm = to_svm(v);
 
 	return svm->insn.len ? svm->insn.len : svm->vmcb->next_rip - v->regs[MKVM_RIP];
-}
-
-static int skip_and_resume(struct mkvm_vcpu *v)
-{
-	svm_skip_insn(v, insn_len(v));
-	return MKVM_RESUME;
-}
-
-/* SKIPS is for what never fails; these decide by the result: true is #GP(0). */
-static int skip_or_gp(struct mkvm_vcpu *v, bool fault)
-{
-	if (!fault)
-		return skip_and_resume(v);
-	mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
-	return MKVM_RESUME;
 }
 
 static int unexpected_exit(struct mkvm_vcpu *v)
@@ -88,7 +72,7 @@ static int exit_breakpoint(struct mkvm_vcpu *v)
 
 static int exit_int1(struct mkvm_vcpu *v)
 {
-	skip_and_resume(v);
+	svm_skip_insn(v, insn_len(v));
 	mkvm_queue_debug_exception(v, 0);
 	return MKVM_RESUME;
 }
@@ -105,119 +89,33 @@ static int exit_machine_check(struct mkvm_vcpu *v)
 	return MKVM_BREAK;
 }
 
-/* Interrupts, NMIs and SMIs came to the host with STGI, or come when interrupts are on. */
-static int exit_to_host(struct mkvm_vcpu *v)
-{
-	return MKVM_BREAK;
-}
-
 static int exit_iret(struct mkvm_vcpu *v)
 {
 	svm_iret_ahead(v);
 	return MKVM_RESUME;
 }
 
-static int exit_shutdown(struct mkvm_vcpu *v)
-{
-	return mkvm_exit_to_user(v, KVM_EXIT_SHUTDOWN);
-}
-
 /* ---- instructions ---- */
-
-static int exit_cpuid(struct mkvm_vcpu *v)
-{
-	mkvm_cpuid(v);
-	return MKVM_RESUME;
-}
-
-static int exit_hlt(struct mkvm_vcpu *v)
-{
-	skip_and_resume(v);
-	return mkvm_halt(v);
-}
-
-static int exit_undefined(struct mkvm_vcpu *v)
-{
-	mkvm_queue_exception(v, X86_TRAP_UD);
-	return MKVM_RESUME;
-}
-
-static int exit_rdpmc(struct mkvm_vcpu *v)
-{
-	return skip_or_gp(v, true);	/* CPUID offers no counter */
-}
-
-static int exit_vmmcall(struct mkvm_vcpu *v)
-{
-	mkvm_hypercall(v);
-	return MKVM_RESUME;
-}
 
 static int exit_msr(struct mkvm_vcpu *v)
 {
-	int next = to_svm(v)->vmcb->exit_info_1 & 1 ? mkvm_wrmsr(v) : mkvm_rdmsr(v);
-
-	if (next != MKVM_TO_USER)
-		return skip_or_gp(v, next);
-	v->msr.insn_len = insn_len(v);
-	return next;
+	return to_svm(v)->vmcb->exit_info_1 & 1 ? mkvm_wrmsr(v) : mkvm_rdmsr(v);
 }
-
-static int exit_xsetbv(struct mkvm_vcpu *v)
-{
-	return skip_or_gp(v, mkvm_xsetbv(v));
-}
-
-/* A whole VM's devices are emulated: there is no cache to write back for it. */
-static int exit_done(struct mkvm_vcpu *v)
-{
-	return MKVM_RESUME;
-}
-
-static int exit_mwait(struct mkvm_vcpu *v)
-{
-	return mkvm_mwait_undefined(v) ? exit_undefined(v) : skip_and_resume(v);
-}
-
-/* ---- control and debug registers ---- */
 
 #define OPCODE_CLTS	0x0f06
 #define OPCODE_GROUP_7	0x0f01	/* SMSW is /4, LMSW /6 */
-
-/* CR0 and CR4 may need the PDPTEs from guest memory: the write is deferred. */
-static int write_cr(struct mkvm_vcpu *v, unsigned int cr, u64 value)
-{
-	v->cr.number = cr;
-	v->cr.value = value;
-	v->cr.insn_len = insn_len(v);
-	return mkvm_defer(v, mkvm_write_cr);
-}
-
-static int write_cr8(struct mkvm_vcpu *v, u64 value)
-{
-	int next;
-
-	skip_or_gp(v, mkvm_write_cr8(v, value, &next));
-	return next;
-}
-
-/* LMSW sets PE, never clears it, and reaches no further than TS. */
-static u64 lmsw(u64 cr0, u64 source)
-{
-	return (cr0 & ~0xeull) | (source & 0xf);
-}
 
 static int exit_cr_write(struct mkvm_vcpu *v)
 {
 	const struct svm_vcpu *svm = to_svm(v);
 	unsigned int cr = svm->vmcb->exit_code & 15;
-	u64 cr0 = svm_get_cr0(v), value = mkvm_read_reg(v, svm->insn.reg & 15);
+	u64 value = mkvm_read_reg(v, svm->insn.reg & 15);
 
 	if (svm->insn.opcode == OPCODE_CLTS)
-		return write_cr(v, 0, cr0 & ~(u64)X86_CR0_TS);
-	if (svm->insn.opcode == OPCODE_GROUP_7)
-		return write_cr(v, 0, lmsw(cr0, value));
-	return cr == 8 ? write_cr8(v, value) : write_cr(v, cr, value);
+		value = svm_get_cr0(v) & ~(u64)X86_CR0_TS;
+	else if (svm->insn.opcode == OPCODE_GROUP_7)
+		value = mkvm_lmsw(svm_get_cr0(v), value);
+	return mkvm_insn_write_cr(v, cr, value);
 }
 
 static int exit_cr_read(struct mkvm_vcpu *v)
@@ -227,18 +125,15 @@ static int exit_cr_read(struct mkvm_vcpu *v)
 	u64 value = cr == 8 ? mkvm_get_cr8(v) : cr == 4 ? svm->cr4 : svm_get_cr0(v);
 
 	mkvm_write_reg(v, svm->insn.reg & 15, value);
-	return skip_and_resume(v);
+	return MKVM_RESUME;
 }
 
 static int exit_mov_dr(struct mkvm_vcpu *v)
 {
 	const struct svm_vcpu *svm = to_svm(v);
 	u64 code = svm->vmcb->exit_code;
-	bool read = code < MKVM_SVM_EXIT_DR_WRITE(0);
 
-	if (mkvm_mov_dr(v, code & 15, read, svm->insn.reg & 15))
-		return MKVM_RESUME;	/* it queued #UD, #GP or #DB */
-	return skip_and_resume(v);
+	return mkvm_insn_mov_dr(v, code & 15, code < SVM_EXIT_WRITE_DR0, svm->insn.reg & 15);
 }
 
 /* ---- I/O and memory ---- */
@@ -296,53 +191,48 @@ static int exit_nested_page_fault(struct mkvm_vcpu *v)
 enum { ROW_NPF = MKVM_STATS_NPF, ROW_STRING_IO };
 
 static const struct svm_exit_rule exit_rules[] = {
-	[MKVM_SVM_EXIT_CPUID]		= { exit_cpuid, SKIPS },
-	[MKVM_SVM_EXIT_INTR]		= { exit_to_host },
-	[MKVM_SVM_EXIT_IOIO]		= { exit_io },
+	[SVM_EXIT_CPUID]	= { mkvm_insn_cpuid, SKIPS },
+	[SVM_EXIT_INTR]		= { mkvm_exit_to_host },
+	[SVM_EXIT_IOIO]		= { exit_io },
 	[ROW_STRING_IO]			= { exit_string_io, NEEDS_INSN },
 	[ROW_NPF]			= { exit_nested_page_fault },
-	[MKVM_SVM_EXIT_HLT]		= { exit_hlt, NEEDS_LENGTH },
-	[MKVM_SVM_EXIT_MSR]		= { exit_msr, NEEDS_LENGTH },
-	[MKVM_SVM_EXIT_VINTR]		= { mkvm_irq_window },
-	[MKVM_SVM_EXIT_NMI]		= { exit_to_host },
-	[MKVM_SVM_EXIT_SMI]		= { exit_to_host },
-	[MKVM_SVM_EXIT_INIT]		= { exit_to_host },
-	[MKVM_SVM_EXIT_IRET]		= { exit_iret },
-	[MKVM_SVM_EXIT_CR_READ(0)]	= { exit_cr_read, NEEDS_INSN },
-	[MKVM_SVM_EXIT_CR_READ(4)]	= { exit_cr_read, NEEDS_INSN },
-	[MKVM_SVM_EXIT_CR_READ(8)]	= { exit_cr_read, NEEDS_INSN },
-	[MKVM_SVM_EXIT_CR_WRITE(0)]	= { exit_cr_write, NEEDS_INSN },
-	[MKVM_SVM_EXIT_CR_WRITE(4)]	= { exit_cr_write, NEEDS_INSN },
-	[MKVM_SVM_EXIT_CR_WRITE(8)]	= { exit_cr_write, NEEDS_INSN },
-	[MKVM_SVM_EXIT_DR_READ(0) ... MKVM_SVM_EXIT_DR_WRITE(15)] = { exit_mov_dr, NEEDS_INSN },
-	[MKVM_SVM_EXIT_EXCEPTION(X86_TRAP_DB)] = { exit_debug_exception },
-	[MKVM_SVM_EXIT_EXCEPTION(X86_TRAP_BP)] = { exit_breakpoint },
-	[MKVM_SVM_EXIT_EXCEPTION(X86_TRAP_AC)] = { exit_alignment_check },
-	[MKVM_SVM_EXIT_EXCEPTION(X86_TRAP_MC)] = { exit_machine_check },
-	[MKVM_SVM_EXIT_SHUTDOWN]	= { exit_shutdown },
-	[MKVM_SVM_EXIT_ICEBP]		= { exit_int1, NEEDS_LENGTH },
-	[MKVM_SVM_EXIT_XSETBV]		= { exit_xsetbv, NEEDS_LENGTH },
-	[MKVM_SVM_EXIT_VMMCALL]		= { exit_vmmcall, SKIPS },
-	[MKVM_SVM_EXIT_RDPMC]		= { exit_rdpmc },
-	[MKVM_SVM_EXIT_INVD]		= { exit_done, SKIPS },
-	[MKVM_SVM_EXIT_WBINVD]		= { exit_done, SKIPS },
+	[SVM_EXIT_HLT]		= { mkvm_halt, SKIPS },
+	[SVM_EXIT_MSR]		= { exit_msr, SKIPS },
+	[SVM_EXIT_VINTR]	= { mkvm_irq_window },
+	[SVM_EXIT_NMI]		= { mkvm_exit_to_host },
+	[SVM_EXIT_SMI]		= { mkvm_exit_to_host },
+	[SVM_EXIT_INIT]		= { mkvm_exit_to_host },
+	[SVM_EXIT_IRET]		= { exit_iret },
+	[SVM_EXIT_READ_CR0]	= { exit_cr_read, SKIPS | NEEDS_INSN },
+	[SVM_EXIT_READ_CR4]	= { exit_cr_read, SKIPS | NEEDS_INSN },
+	[SVM_EXIT_READ_CR8]	= { exit_cr_read, SKIPS | NEEDS_INSN },
+	[SVM_EXIT_WRITE_CR0]	= { exit_cr_write, SKIPS | NEEDS_INSN },
+	[SVM_EXIT_WRITE_CR4]	= { exit_cr_write, SKIPS | NEEDS_INSN },
+	[SVM_EXIT_WRITE_CR8]	= { exit_cr_write, SKIPS | NEEDS_INSN },
+	[SVM_EXIT_READ_DR0 ... SVM_EXIT_EXCP_BASE - 1] = { exit_mov_dr, SKIPS | NEEDS_INSN },
+	[SVM_EXIT_EXCP_BASE + X86_TRAP_DB] = { exit_debug_exception },
+	[SVM_EXIT_EXCP_BASE + X86_TRAP_BP] = { exit_breakpoint },
+	[SVM_EXIT_EXCP_BASE + X86_TRAP_AC] = { exit_alignment_check },
+	[SVM_EXIT_EXCP_BASE + X86_TRAP_MC] = { exit_machine_check },
+	[SVM_EXIT_SHUTDOWN]	= { mkvm_exit_shutdown },
+	[SVM_EXIT_ICEBP]	= { exit_int1, NEEDS_INSN },
+	[SVM_EXIT_XSETBV]	= { mkvm_insn_xsetbv, SKIPS },
+	[SVM_EXIT_VMMCALL]	= { mkvm_insn_hypercall, SKIPS },
+	[SVM_EXIT_RDPMC]	= { mkvm_insn_gp },	/* CPUID offers no counter */
+	[SVM_EXIT_INVD]		= { mkvm_insn_nothing, SKIPS },
+	[SVM_EXIT_WBINVD]	= { mkvm_insn_nothing, SKIPS },
 	/* KVM lets these pass as no-ops too: old guests use them unasked. */
-	[MKVM_SVM_EXIT_MONITOR]		= { exit_mwait, NEEDS_LENGTH },
-	[MKVM_SVM_EXIT_MWAIT]		= { exit_mwait, NEEDS_LENGTH },
+	[SVM_EXIT_MONITOR]	= { mkvm_insn_mwait, SKIPS },
+	[SVM_EXIT_MWAIT]	= { mkvm_insn_mwait, SKIPS },
 	/* A CPU without SVM or SMM, and without what is newer, is what the guest sees. */
-	[MKVM_SVM_EXIT_RSM]		= { exit_undefined },
-	[MKVM_SVM_EXIT_INVLPGA]		= { exit_undefined },
-	[MKVM_SVM_EXIT_VMRUN]		= { exit_undefined },
-	[MKVM_SVM_EXIT_VMLOAD]		= { exit_undefined },
-	[MKVM_SVM_EXIT_VMSAVE]		= { exit_undefined },
-	[MKVM_SVM_EXIT_STGI]		= { exit_undefined },
-	[MKVM_SVM_EXIT_CLGI]		= { exit_undefined },
-	[MKVM_SVM_EXIT_SKINIT]		= { exit_undefined },
-	[MKVM_SVM_EXIT_RDPRU]		= { exit_undefined },
-	[MKVM_SVM_EXIT_INVLPGB]		= { exit_undefined },
-	[MKVM_SVM_EXIT_INVLPGB_ILLEGAL]	= { exit_undefined },
-	[MKVM_SVM_EXIT_MCOMMIT]		= { exit_undefined },
-	[MKVM_SVM_EXIT_TLBSYNC]		= { exit_undefined },
+	[SVM_EXIT_RSM]		= { mkvm_insn_undefined },
+	[SVM_EXIT_INVLPGA]	= { mkvm_insn_undefined },
+	[SVM_EXIT_VMRUN]	= { mkvm_insn_undefined },
+	[SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = { mkvm_insn_undefined },
+	[SVM_EXIT_RDPRU]	= { mkvm_insn_undefined },
+	[MKVM_SVM_EXIT_INVLPGB]	= { mkvm_insn_undefined },
+	[MKVM_SVM_EXIT_INVLPGB_ILLEGAL] = { mkvm_insn_undefined },
+	[MKVM_SVM_EXIT_MCOMMIT ... MKVM_SVM_EXIT_TLBSYNC] = { mkvm_insn_undefined },
 };
 
 /* NULL: an exit code without a row. Counts the exit. */
@@ -351,13 +241,13 @@ static const struct svm_exit_rule *find_rule(struct mkvm_vcpu *v)
 	const struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
 	u64 row = vmcb->exit_code;
 
-	if (row == MKVM_SVM_EXIT_NPF)
+	if (row == SVM_EXIT_NPF)
 		row = ROW_NPF;
 	else if (unlikely(row >= ROW_NPF))
 		return NULL;
 	row = array_index_nospec(row, ARRAY_SIZE(exit_rules));
 	v->stats.exits[row]++;
-	if (row == MKVM_SVM_EXIT_IOIO && (vmcb->exit_info_1 & MKVM_SVM_IOIO_STRING))
+	if (row == SVM_EXIT_IOIO && (vmcb->exit_info_1 & MKVM_SVM_IOIO_STRING))
 		row = ROW_STRING_IO;
 	return exit_rules[row].handle ? &exit_rules[row] : NULL;
 }
@@ -366,8 +256,14 @@ static int handle(struct mkvm_vcpu *v, const struct svm_exit_rule *rule)
 {
 	int next = rule->handle(v);
 
-	if (rule->flags & SKIPS && next >= 0)
-		skip_and_resume(v);
+	if (next == MKVM_FAULT)
+		return MKVM_RESUME;
+	if (!(rule->flags & SKIPS) || next < 0)
+		return next;
+	if (next == MKVM_DEFER)
+		v->insn_len = insn_len(v);
+	else
+		svm_skip_insn(v, insn_len(v));
 	return next;
 }
 
@@ -388,7 +284,8 @@ static int lmsw_memory(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 	ret = mkvm_read_linear(v, c, linear, &value, sizeof(value), MKVM_ACCESS_READ);
 	if (ret)
 		return ret < 0 ? ret : MKVM_RESUME;
-	write_cr(v, 0, lmsw(c->cr0, value));
+	v->insn_len = insn->len;
+	mkvm_insn_write_cr(v, 0, mkvm_lmsw(c->cr0, value));
 	return mkvm_write_cr(v);
 }
 
@@ -403,7 +300,7 @@ static int fetch_and_handle(struct mkvm_vcpu *v)
 	mkvm_take_context(v, &c);
 	next = mkvm_fetch_and_decode(v, &c, &f, &svm->insn);
 	if (!next && svm->insn.op == MKVM_OP_LMSW &&
-	    svm->vmcb->exit_code == MKVM_SVM_EXIT_CR_WRITE(0)) {
+	    svm->vmcb->exit_code == SVM_EXIT_WRITE_CR0) {
 		next = lmsw_memory(v, &c);
 		if (next != -ENXIO)
 			return next;
@@ -442,7 +339,7 @@ int svm_handle_exit(struct mkvm_vcpu *v)
 	svm->insn.len = 0;
 	svm->rule = rule;
 	if (rule->flags & NEEDS_INSN ||
-	    (rule->flags & (NEEDS_LENGTH | SKIPS) && !svm_host.next_rip))
+	    (rule->flags & SKIPS && !svm_host.next_rip))
 		return mkvm_defer(v, fetch_and_handle);
 	return handle(v, rule);
 }

@@ -78,7 +78,7 @@ static void set_interrupt_window(struct svm_vcpu *svm, bool on)
 	u32 *control = &svm->vmcb->interrupt_control;
 
 	*control = on ? *control | pending : *control & ~pending;
-	svm_intercept(svm, MKVM_SVM_EXIT_VINTR, on);
+	svm_intercept(svm, SVM_EXIT_VINTR, on);
 	svm_changed(svm, MKVM_SVM_CLEAN_INTERRUPT);
 }
 
@@ -95,7 +95,7 @@ void svm_set_nmi_blocked(struct mkvm_vcpu *v, bool blocked)
 
 	svm->nmi_blocked = blocked;
 	svm->iret = SVM_IRET_FAR;
-	svm_intercept(svm, MKVM_SVM_EXIT_IRET, blocked);
+	svm_intercept(svm, SVM_EXIT_IRET, blocked);
 }
 
 bool svm_nmi_allowed(struct mkvm_vcpu *v)
@@ -110,7 +110,7 @@ void svm_iret_ahead(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 
-	svm_intercept(svm, MKVM_SVM_EXIT_IRET, false);
+	svm_intercept(svm, SVM_EXIT_IRET, false);
 	svm->iret = SVM_IRET_AHEAD;
 	svm->iret_rip = v->regs[MKVM_RIP];
 }

@@ -102,7 +102,7 @@ static int run_until_left(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 	return next;
 }
 
-static int svm_run(struct mkvm_vcpu *v)
+int svm_run(struct mkvm_vcpu *v)
 {
 	int next = run_until_left(v, to_svm(v));
 
@@ -116,7 +116,7 @@ static int svm_run(struct mkvm_vcpu *v)
 }
 
 /* The rest of the host's state: VMRUN and VMEXIT switch the other half. */
-static void svm_host_enter(struct mkvm_vcpu *v)
+void svm_host_enter(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 
@@ -130,7 +130,7 @@ off:
 		wrmsrq(MSR_TSC_AUX, svm->tsc_aux);
 }
 
-static void svm_host_leave(struct mkvm_vcpu *v)
+void svm_host_leave(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 
@@ -139,7 +139,7 @@ static void svm_host_leave(struct mkvm_vcpu *v)
 	mkvm_host_breakpoints_restore(&svm->breakpoints);
 }
 
-static void svm_vcpu_load(struct mkvm_vcpu *v, int cpu)
+void svm_vcpu_load(struct mkvm_vcpu *v, int cpu)
 {
 	struct svm_vcpu *svm = to_svm(v);
 
@@ -153,14 +153,14 @@ static void svm_vcpu_load(struct mkvm_vcpu *v, int cpu)
 	svm->host_cpu = cpu;
 }
 
-static void svm_flush_tlb(struct mkvm_vcpu *v)
+void svm_flush_tlb(struct mkvm_vcpu *v)
 {
 	to_svm(v)->asid_generation = 0;
 }
 
 /* ---- life ---- */
 
-static int svm_hardware_setup(void)
+int svm_hardware_setup(void)
 {
 	int ret = svm_cpu_setup();
 
@@ -172,22 +172,13 @@ static int svm_hardware_setup(void)
 	return ret;
 }
 
-static void svm_hardware_unsetup(void)
+void svm_hardware_unsetup(void)
 {
 	svm_controls_unsetup();
 	svm_cpu_unsetup();
 }
 
-static int svm_vm_init(struct mkvm_vm *vm)
-{
-	return 0;	/* the nested CR3 follows from vm->mmu.root */
-}
-
-static void svm_vm_free(struct mkvm_vm *vm)
-{
-}
-
-static int svm_vcpu_init(struct mkvm_vcpu *v)
+int svm_vcpu_init(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = kzalloc(sizeof(*svm), GFP_KERNEL_ACCOUNT);
 
@@ -203,11 +194,11 @@ static int svm_vcpu_init(struct mkvm_vcpu *v)
 	svm->has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	v->vendor = svm;
 	svm_init_controls(v);
-	svm_reset_state(v);
+	svm_vcpu_reset(v);
 	return 0;
 }
 
-static void svm_vcpu_free(struct mkvm_vcpu *v)
+void svm_vcpu_free(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 
@@ -219,54 +210,7 @@ static void svm_vcpu_free(struct mkvm_vcpu *v)
 const struct mkvm_vendor mkvm_svm = {
 	.name			= "AMD-V",
 	.pgtable		= &mkvm_pgtable_npt,
-	.hardware_setup		= svm_hardware_setup,
-	.hardware_unsetup	= svm_hardware_unsetup,
-	.cpu_on			= svm_cpu_on,
-	.cpu_off		= svm_cpu_off,
-	.cpuid_policy		= svm_cpuid_policy,
-	.vm_init		= svm_vm_init,
-	.vm_free		= svm_vm_free,
-	.vcpu_init		= svm_vcpu_init,
-	.vcpu_free		= svm_vcpu_free,
-	.vcpu_reset		= svm_reset_state,
-	.vcpu_load		= svm_vcpu_load,
-	.host_enter		= svm_host_enter,
-	.host_leave		= svm_host_leave,
-	.run			= svm_run,
-	.skip_insn		= svm_skip_insn,
-	.flush_tlb		= svm_flush_tlb,
-	.cache_regs		= svm_cache_regs,
-	.flush_regs		= svm_flush_regs,
-	.get_rflags		= svm_get_rflags,
-	.set_rflags		= svm_set_rflags,
-	.get_cr0		= svm_get_cr0,
-	.get_cr3		= svm_get_cr3,
-	.get_cr4		= svm_get_cr4,
-	.get_efer		= svm_get_efer,
-	.set_cr0		= svm_set_cr0,
-	.set_cr3		= svm_set_cr3,
-	.set_cr4		= svm_set_cr4,
-	.set_efer		= svm_set_efer,
-	.set_dr7		= svm_set_dr7,
-	.get_cpl		= svm_get_cpl,
-	.is_64bit		= svm_is_64bit,
-	.get_segment		= svm_get_segment,
-	.set_segment		= svm_set_segment,
-	.get_dtable		= svm_get_dtable,
-	.set_dtable		= svm_set_dtable,
-	.get_msr		= svm_get_msr,
-	.set_msr		= svm_set_msr,
-	.set_tsc_offset		= svm_set_tsc_offset,
-	.inject			= svm_inject,
-	.irq_allowed		= svm_irq_allowed,
-	.nmi_allowed		= svm_nmi_allowed,
-	.intercept_msrs		= svm_intercept_msrs,
-	.intercept_exception	= svm_intercept_exception,
-	.set_windows		= svm_set_windows,
-	.get_shadow		= svm_get_shadow,
-	.set_shadow		= svm_set_shadow,
-	.nmi_blocked		= svm_nmi_blocked,
-	.set_nmi_blocked	= svm_set_nmi_blocked,
-	.load_pdptrs		= svm_load_pdptrs,
+#define OP(type, op, args)	.op = svm_##op,
+#include "vendor_ops.h"
 	.dump_vmcb		= svm_dump,
 };

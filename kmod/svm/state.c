@@ -10,6 +10,7 @@
 #include "host/compat.h"
 #include "pure/sregs.h"
 #include "pure/x86_bits.h"
+#include "x86/x86.h"
 
 /* RSP and RIP come and go with each VMRUN (run.c): regs[] has them at all other times. */
 void svm_cache_regs(struct mkvm_vcpu *v)
@@ -160,14 +161,8 @@ void svm_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment 
 	s->base = from->base;
 	s->limit = from->limit;
 	s->selector = from->selector;
-	s->type = from->attr & MKVM_SVM_ATTR_TYPE;
-	s->s = !!(from->attr & MKVM_SVM_ATTR_S);
-	s->dpl = MKVM_SVM_ATTR_DPL(from->attr);
-	s->present = !!(from->attr & MKVM_SVM_ATTR_P);
+	mkvm_set_segment_rights(s, (from->attr & 0xff) | (from->attr & 0xf00) << 4);
 	s->unusable = !s->present;
-	s->avl = !!(from->attr & MKVM_SVM_ATTR_AVL);
-	s->l = !!(from->attr & MKVM_SVM_ATTR_L);
-	s->db = !!(from->attr & MKVM_SVM_ATTR_DB);
 	s->g = s->limit > 0xfffff;
 	if (seg == MKVM_SEG_TR)
 		s->type |= 2;		/* a loaded TR is busy */
@@ -177,12 +172,12 @@ void svm_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment 
 		s->db = 0;
 }
 
+/* VT-x's access rights without the hole at 11:8. */
 static u16 attributes(const struct kvm_segment *s)
 {
-	if (s->unusable || !s->present)
-		return 0;
-	return (s->type & 15u) | (s->s & 1u) << 4 | (s->dpl & 3u) << 5 | MKVM_SVM_ATTR_P |
-	       (s->avl & 1u) << 8 | (s->l & 1u) << 9 | (s->db & 1u) << 10 | (s->g & 1u) << 11;
+	u32 rights = mkvm_segment_rights(s);
+
+	return s->unusable || !s->present ? 0 : (rights & 0xff) | (rights >> 4 & 0xf00);
 }
 
 void svm_set_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, const struct kvm_segment *s)
@@ -272,39 +267,12 @@ void svm_set_tsc_offset(struct mkvm_vcpu *v, u64 offset)
 
 /* ---- RESET ---- */
 
-static void reset_segments(struct mkvm_vcpu *v)
-{
-	const struct kvm_segment data = { .limit = 0xffff, .type = 3, .s = 1, .present = 1 };
-	const struct kvm_segment code = { .base = 0xffff0000, .limit = 0xffff, .selector = 0xf000,
-					  .type = 11, .s = 1, .present = 1 };
-	const struct kvm_segment ldt = { .limit = 0xffff, .type = 2, .present = 1 };
-	const struct kvm_segment task = { .limit = 0xffff, .type = 11, .present = 1 };
-	const struct kvm_dtable table = { .limit = 0xffff };
-	enum mkvm_seg seg;
-
-	for (seg = MKVM_SEG_ES; seg <= MKVM_SEG_GS; seg++)
-		svm_set_segment(v, seg, seg == MKVM_SEG_CS ? &code : &data);
-	svm_set_segment(v, MKVM_SEG_LDTR, &ldt);
-	svm_set_segment(v, MKVM_SEG_TR, &task);
-	svm_set_dtable(v, false, &table);
-	svm_set_dtable(v, true, &table);
-}
-
-/* APM vol. 2, section "Processor Initialization State". */
-void svm_reset_state(struct mkvm_vcpu *v)
+/* APM vol. 2, section "Processor Initialization State"; a new VMCB is zero. */
+void svm_vcpu_reset(struct mkvm_vcpu *v)
 {
 	struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
 
-	reset_segments(v);
-	svm_set_cr0(v, X86_CR0_CD | X86_CR0_NW | X86_CR0_ET);
-	svm_set_cr3(v, 0);
-	svm_set_cr4(v, 0);
-	svm_set_efer(v, 0);
-	svm_set_dr7(v, MKVM_DR7_RESET);
+	mkvm_reset_registers(v);
 	vmcb->dr6 = MKVM_DR6_RESET;
-	vmcb->rflags = X86_EFLAGS_FIXED;
 	vmcb->g_pat = MKVM_PAT_RESET;
-	svm_set_tsc_offset(v, v->tsc_offset);
-	v->regs[MKVM_RIP] = 0xfff0;
-	v->regs_avail = BIT(MKVM_RIP) | BIT(MKVM_RSP);
 }

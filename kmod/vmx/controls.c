@@ -135,7 +135,7 @@ void vmx_vmcs_init(struct mkvm_vcpu *v)
 	init_execution_controls(vmx);
 	init_exit_and_entry_controls(vmx);
 	init_host_area(vmx);
-	vmx_reset_guest_area(v);
+	vmx_vcpu_reset(v);
 }
 
 /* Loaded. What belongs to this CPU: of the host-state area, and the MSRs beside it. */

@@ -17,8 +17,8 @@
 
 #include "host/compat.h"
 #include "host/host.h"
-#include "vmx/cpu.h"
-#include "vmx/vmcs.h"
+#include "pure/cpuid.h"
+#include "vmx/vmx.h"
 
 static unsigned int guest_slice_us = 4000;
 module_param(guest_slice_us, uint, 0444);
@@ -42,20 +42,6 @@ static u64 read_cap(u32 msr)
 	return rdmsrq_safe(msr, &value) ? 0 : value;
 }
 
-static u64 efer_mask(void)
-{
-	u32 edx = cpuid_edx(0x80000001);
-	u64 mask = 0;
-
-	if (edx & BIT(11))	/* SYSCALL */
-		mask |= EFER_SCE;
-	if (edx & BIT(20))	/* execute disable */
-		mask |= EFER_NX;
-	if (edx & BIT(29))	/* Intel 64 */
-		mask |= EFER_LME | EFER_LMA;
-	return mask;
-}
-
 static void read_caps(struct mkvm_vmx_caps *caps)
 {
 	u32 widths = cpuid_eax(0x80000008);
@@ -77,7 +63,7 @@ static void read_caps(struct mkvm_vmx_caps *caps)
 	caps->cr4_fixed0 = read_cap(MSR_IA32_VMX_CR4_FIXED0);
 	caps->cr4_fixed1 = read_cap(MSR_IA32_VMX_CR4_FIXED1);
 	caps->ept_vpid = read_cap(MSR_IA32_VMX_EPT_VPID_CAP);
-	caps->efer_mask = efer_mask();
+	caps->efer_mask = mkvm_cpuid_efer(cpuid_edx(0x80000001));
 	caps->maxphyaddr = min(widths & 0xff, 52u);
 	caps->maxlinaddr = widths >> 8 & 0xff;
 }
@@ -109,29 +95,18 @@ static int check_enabled(void)
 	return 0;
 }
 
-/* Append a name per bit of rows; used is what text holds already. */
-static int name_missing(char *text, int used, int size, u64 rows,
-			const char *(*name)(unsigned int row))
-{
-	unsigned int row;
-
-	for (row = 0; row < 64; row++)
-		if (rows & BIT_ULL(row))
-			used += scnprintf(text + used, size - used, "%s%s", used ? ", " : "",
-					  name(row));
-	return used;
-}
-
 static int check_caps(void)
 {
 	const struct mkvm_vmx_caps *caps = &vmx_host.caps;
+	u64 missing = mkvm_vmx_negotiate(caps, vmx_host.word);
+	unsigned int row;
 	char text[256];
 	int used = 0;
 
-	used = name_missing(text, used, sizeof(text), mkvm_vmx_negotiate(caps, vmx_host.word),
-			    mkvm_vmx_control_name);
-	used = name_missing(text, used, sizeof(text), mkvm_vmx_ept_missing(caps->ept_vpid),
-			    mkvm_vmx_ept_cap_name);
+	for (row = 0; row < mkvm_vmx_nr_controls; row++)
+		if (missing & BIT_ULL(row))
+			used += scnprintf(text + used, sizeof(text) - used, "%s%s",
+					  used ? ", " : "", mkvm_vmx_controls[row].name);
 	if (vmx_basic_vmcs_size(caps->basic) > PAGE_SIZE ||
 	    BASIC_MEMORY_TYPE(caps->basic) != VMX_EPTP_MT_WB)
 		used += scnprintf(text + used, sizeof(text) - used,

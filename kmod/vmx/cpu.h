@@ -17,12 +17,10 @@ struct vmx_host {
 extern struct vmx_host vmx_host;
 
 /*
- * Parts of mkvm_vmx: see struct mkvm_vendor. vmx_cpu_setup names in one log line
- * each thing that is missing, and what to do.
+ * Parts of vmx_hardware_setup and _unsetup: names in one log line each thing that is
+ * missing, and what to do.
  */
 int vmx_cpu_setup(void);
 void vmx_cpu_unsetup(void);
-int vmx_cpu_on(void);
-void vmx_cpu_off(void);
 
 #endif /* MKVM_VMX_CPU_H */

@@ -26,7 +26,7 @@ struct exit_rule {
 	u8 flags;
 };
 
-#define SKIPS		BIT(0)	/* done with the instruction when the guest resumes */
+#define SKIPS		BIT(0)	/* the instruction is done then, unless it is deferred or faulted */
 #define IN_DELIVERY	BIT(1)	/* may have interrupted the delivery of an event */
 
 /*
@@ -46,21 +46,6 @@ void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)
 			   state & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 	if (unlikely(vmcs_read(GUEST_RFLAGS) & X86_EFLAGS_TF))
 		mkvm_queue_single_step(v);
-}
-
-static int skip_and_resume(struct mkvm_vcpu *v)
-{
-	vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
-	return MKVM_RESUME;
-}
-
-/* SKIPS is for what never fails; these decide by the result: true is #GP(0). */
-static int skip_or_gp(struct mkvm_vcpu *v, bool fault)
-{
-	if (!fault)
-		return skip_and_resume(v);
-	mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
-	return MKVM_RESUME;
 }
 
 static int unexpected_exit(struct mkvm_vcpu *v)
@@ -123,91 +108,6 @@ static int exit_exception_or_nmi(struct mkvm_vcpu *v)
 	return unexpected_exit(v);
 }
 
-static int exit_to_host(struct mkvm_vcpu *v)
-{
-	return MKVM_BREAK;
-}
-
-static int exit_resume(struct mkvm_vcpu *v)
-{
-	return MKVM_RESUME;
-}
-
-static int exit_triple_fault(struct mkvm_vcpu *v)
-{
-	return mkvm_exit_to_user(v, KVM_EXIT_SHUTDOWN);
-}
-
-/* ---- instructions ---- */
-
-static int exit_cpuid(struct mkvm_vcpu *v)
-{
-	mkvm_cpuid(v);
-	return MKVM_RESUME;
-}
-
-static int exit_hlt(struct mkvm_vcpu *v)
-{
-	skip_and_resume(v);
-	return mkvm_halt(v);
-}
-
-static int exit_undefined(struct mkvm_vcpu *v)
-{
-	mkvm_queue_exception(v, X86_TRAP_UD);
-	return MKVM_RESUME;
-}
-
-static int exit_rdpmc(struct mkvm_vcpu *v)
-{
-	return skip_or_gp(v, true);	/* CPUID offers no counter */
-}
-
-static int exit_vmcall(struct mkvm_vcpu *v)
-{
-	mkvm_hypercall(v);
-	return MKVM_RESUME;
-}
-
-static int finish_msr(struct mkvm_vcpu *v, int next)
-{
-	if (next != MKVM_TO_USER)
-		return skip_or_gp(v, next);
-	v->msr.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
-	return next;
-}
-
-static int exit_rdmsr(struct mkvm_vcpu *v)
-{
-	return finish_msr(v, mkvm_rdmsr(v));
-}
-
-static int exit_wrmsr(struct mkvm_vcpu *v)
-{
-	return finish_msr(v, mkvm_wrmsr(v));
-}
-
-static int exit_xsetbv(struct mkvm_vcpu *v)
-{
-	return skip_or_gp(v, mkvm_xsetbv(v));
-}
-
-/* A whole VM's devices are emulated: there is no cache to write back for it. */
-static int exit_done(struct mkvm_vcpu *v)
-{
-	return MKVM_RESUME;
-}
-
-static int exit_pause(struct mkvm_vcpu *v)
-{
-	return MKVM_BREAK;
-}
-
-static int exit_mwait(struct mkvm_vcpu *v)
-{
-	return mkvm_mwait_undefined(v) ? exit_undefined(v) : skip_and_resume(v);
-}
-
 /* ---- control and debug registers ---- */
 
 #define CR_NUMBER(qual)		((qual) & 15)
@@ -215,31 +115,6 @@ static int exit_mwait(struct mkvm_vcpu *v)
 #define CR_REGISTER(qual)	((qual) >> 8 & 15)
 #define CR_LMSW_SOURCE(qual)	((u16)((qual) >> 16))
 enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
-
-static int write_cr8(struct mkvm_vcpu *v, u64 value)
-{
-	int next;
-
-	skip_or_gp(v, mkvm_write_cr8(v, value, &next));
-	return next;
-}
-
-/* CR0 and CR4 may need the PDPTEs from guest memory: the write is deferred. */
-static int write_cr(struct mkvm_vcpu *v, unsigned int cr, u64 value)
-{
-	v->cr.number = cr;
-	v->cr.value = value;
-	v->cr.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
-	return mkvm_defer(v, mkvm_write_cr);
-}
-
-static int exit_lmsw(struct mkvm_vcpu *v, u16 source)
-{
-	u64 cr0 = mkvm_vendor->get_cr0(v);
-
-	/* LMSW sets PE, never clears it, and reaches no further than TS. */
-	return write_cr(v, 0, (cr0 & ~0xeull) | (source & 0xf));
-}
 
 static int exit_cr_access(struct mkvm_vcpu *v)
 {
@@ -249,32 +124,28 @@ static int exit_cr_access(struct mkvm_vcpu *v)
 
 	switch (CR_ACCESS(qual)) {
 	case CR_WRITE:
-		if (cr == 8)
-			return write_cr8(v, mkvm_read_reg(v, reg));
-		if (cr == 0 || cr == 4)
-			return write_cr(v, cr, mkvm_read_reg(v, reg));
+		if (cr == 0 || cr == 4 || cr == 8)
+			return mkvm_insn_write_cr(v, cr, mkvm_read_reg(v, reg));
 		break;
 	case CR_READ:
 		if (cr != 8)
 			break;
 		mkvm_write_reg(v, reg, mkvm_get_cr8(v));
-		return skip_and_resume(v);
+		return MKVM_RESUME;
 	case CR_CLTS:
-		return write_cr(v, 0, mkvm_vendor->get_cr0(v) & ~(u64)X86_CR0_TS);
+		return mkvm_insn_write_cr(v, 0, vmx_get_cr0(v) & ~(u64)X86_CR0_TS);
 	case CR_LMSW:
-		return exit_lmsw(v, CR_LMSW_SOURCE(qual));
+		return mkvm_insn_write_cr(v, 0, mkvm_lmsw(vmx_get_cr0(v),
+							  CR_LMSW_SOURCE(qual)));
 	}
-	return unexpected_exit(v);
+	return mkvm_defer(v, unexpected_exit);	/* so that it is not skipped */
 }
 
 static int exit_mov_dr(struct mkvm_vcpu *v)
 {
 	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
-	enum mkvm_reg reg = array_index_nospec(CR_REGISTER(qual), 16);
 
-	if (mkvm_mov_dr(v, qual & 7, qual & 16, reg))
-		return MKVM_RESUME;	/* it queued #UD, #GP or #DB */
-	return skip_and_resume(v);
+	return mkvm_insn_mov_dr(v, qual & 7, qual & 16, array_index_nospec(CR_REGISTER(qual), 16));
 }
 
 /* ---- I/O and memory ---- */
@@ -330,8 +201,10 @@ static int exit_ept_violation(struct mkvm_vcpu *v)
 	v->fault.access = qual & 7;
 	v->fault.of_operand = (qual & EPT_QUAL_LINEAR_VALID) && (qual & EPT_QUAL_TRANSLATED) &&
 			      !(qual & MKVM_ACCESS_EXEC);
-	if (is_plain_write(v) && mkvm_bus_doorbell(v, v->fault.gpa))
-		return skip_and_resume(v);
+	if (is_plain_write(v) && mkvm_bus_doorbell(v, v->fault.gpa)) {
+		vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
+		return MKVM_RESUME;
+	}
 	return mkvm_fault(v);
 }
 
@@ -345,41 +218,41 @@ static int exit_ept_misconfiguration(struct mkvm_vcpu *v)
 
 /* Hot reasons first; a reason without a row is told to userspace. */
 static const struct exit_rule exit_rules[] = {
-	[EXIT_REASON_CPUID]		= { exit_cpuid, SKIPS },
-	[EXIT_REASON_EXTERNAL_INTERRUPT]	= { exit_to_host },
-	[EXIT_REASON_IO_INSTRUCTION]	= { exit_io },
-	[EXIT_REASON_EPT_VIOLATION]	= { exit_ept_violation, IN_DELIVERY },
-	[EXIT_REASON_HLT]			= { exit_hlt },
-	[EXIT_REASON_MSR_READ]		= { exit_rdmsr },
-	[EXIT_REASON_MSR_WRITE]		= { exit_wrmsr },
-	[EXIT_REASON_CR_ACCESS]		= { exit_cr_access },
-	[EXIT_REASON_DR_ACCESS]		= { exit_mov_dr },
-	[EXIT_REASON_INTERRUPT_WINDOW]	= { mkvm_irq_window },
-	[EXIT_REASON_NMI_WINDOW]		= { exit_resume },
-	[EXIT_REASON_EXCEPTION_NMI]	= { exit_exception_or_nmi, IN_DELIVERY },
-	[EXIT_REASON_PREEMPTION_TIMER]	= { exit_to_host },
-	[EXIT_REASON_PAUSE_INSTRUCTION]		= { exit_pause, SKIPS },
-	[EXIT_REASON_TRIPLE_FAULT]	= { exit_triple_fault, IN_DELIVERY },
-	[EXIT_REASON_EPT_MISCONFIG] = { exit_ept_misconfiguration, IN_DELIVERY },
+	[EXIT_REASON_CPUID]			= { mkvm_insn_cpuid, SKIPS },
+	[EXIT_REASON_EXTERNAL_INTERRUPT]	= { mkvm_exit_to_host },
+	[EXIT_REASON_IO_INSTRUCTION]		= { exit_io },
+	[EXIT_REASON_EPT_VIOLATION]		= { exit_ept_violation, IN_DELIVERY },
+	[EXIT_REASON_HLT]			= { mkvm_halt, SKIPS },
+	[EXIT_REASON_MSR_READ]			= { mkvm_rdmsr, SKIPS },
+	[EXIT_REASON_MSR_WRITE]			= { mkvm_wrmsr, SKIPS },
+	[EXIT_REASON_CR_ACCESS]			= { exit_cr_access, SKIPS },
+	[EXIT_REASON_DR_ACCESS]			= { exit_mov_dr, SKIPS },
+	[EXIT_REASON_INTERRUPT_WINDOW]		= { mkvm_irq_window },
+	[EXIT_REASON_NMI_WINDOW]		= { mkvm_insn_nothing },
+	[EXIT_REASON_EXCEPTION_NMI]		= { exit_exception_or_nmi, IN_DELIVERY },
+	[EXIT_REASON_PREEMPTION_TIMER]		= { mkvm_exit_to_host },
+	[EXIT_REASON_PAUSE_INSTRUCTION]		= { mkvm_exit_to_host, SKIPS },
+	[EXIT_REASON_TRIPLE_FAULT]		= { mkvm_exit_shutdown, IN_DELIVERY },
+	[EXIT_REASON_EPT_MISCONFIG]		= { exit_ept_misconfiguration, IN_DELIVERY },
 	[EXIT_REASON_TASK_SWITCH]		= { unexpected_exit, IN_DELIVERY },
-	[EXIT_REASON_XSETBV]		= { exit_xsetbv },
-	[EXIT_REASON_VMCALL]		= { exit_vmcall, SKIPS },
-	[EXIT_REASON_RDPMC]		= { exit_rdpmc },
-	[EXIT_REASON_INVD]		= { exit_done, SKIPS },
-	[EXIT_REASON_WBINVD]		= { exit_done, SKIPS },
+	[EXIT_REASON_XSETBV]			= { mkvm_insn_xsetbv, SKIPS },
+	[EXIT_REASON_VMCALL]			= { mkvm_insn_hypercall, SKIPS },
+	[EXIT_REASON_RDPMC]			= { mkvm_insn_gp },	/* there is no counter */
+	[EXIT_REASON_INVD]			= { mkvm_insn_nothing, SKIPS },
+	[EXIT_REASON_WBINVD]			= { mkvm_insn_nothing, SKIPS },
 	/* KVM lets these pass as no-ops too: old guests use them unasked. */
-	[EXIT_REASON_MONITOR_INSTRUCTION]		= { exit_mwait },
-	[EXIT_REASON_MWAIT_INSTRUCTION]		= { exit_mwait },
+	[EXIT_REASON_MONITOR_INSTRUCTION]	= { mkvm_insn_mwait, SKIPS },
+	[EXIT_REASON_MWAIT_INSTRUCTION]		= { mkvm_insn_mwait, SKIPS },
 	/* What the guest sees is a CPU without VMX, SMX, SGX, SMM and what is newer. */
-	[EXIT_REASON_GETSEC]		= { exit_undefined },
-	[EXIT_REASON_RSM]		= { exit_undefined },
-	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = { exit_undefined },
-	[EXIT_REASON_INVEPT]		= { exit_undefined },
-	[EXIT_REASON_INVVPID]		= { exit_undefined },
-	[EXIT_REASON_INVPCID ... EXIT_REASON_ENCLS] = { exit_undefined },
-	[EXIT_REASON_XSAVES ... EXIT_REASON_PCONFIG] = { exit_undefined },
-	[EXIT_REASON_UMWAIT ... EXIT_REASON_TPAUSE] = { exit_undefined },
-	[EXIT_REASON_ENCLV]		= { exit_undefined },
+	[EXIT_REASON_GETSEC]			= { mkvm_insn_undefined },
+	[EXIT_REASON_RSM]			= { mkvm_insn_undefined },
+	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = { mkvm_insn_undefined },
+	[EXIT_REASON_INVEPT]			= { mkvm_insn_undefined },
+	[EXIT_REASON_INVVPID]			= { mkvm_insn_undefined },
+	[EXIT_REASON_INVPCID ... EXIT_REASON_ENCLS] = { mkvm_insn_undefined },
+	[EXIT_REASON_XSAVES ... EXIT_REASON_PCONFIG] = { mkvm_insn_undefined },
+	[EXIT_REASON_UMWAIT ... EXIT_REASON_TPAUSE] = { mkvm_insn_undefined },
+	[EXIT_REASON_ENCLV]			= { mkvm_insn_undefined },
 };
 
 int vmx_handle_exit(struct mkvm_vcpu *v)
@@ -403,7 +276,13 @@ int vmx_handle_exit(struct mkvm_vcpu *v)
 	if (rule->flags & IN_DELIVERY)
 		vmx_requeue(v);
 	next = rule->handle(v);
-	if (rule->flags & SKIPS && next >= 0)
-		skip_and_resume(v);
+	if (next == MKVM_FAULT)
+		return MKVM_RESUME;
+	if (!(rule->flags & SKIPS) || next < 0)
+		return next;
+	if (next == MKVM_DEFER)
+		v->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+	else
+		vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
 	return next;
 }

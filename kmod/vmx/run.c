@@ -77,7 +77,7 @@ static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
  */
 #define EXITS_IN_A_ROW	1024
 
-static int vmx_run(struct mkvm_vcpu *v)
+int vmx_run(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
 	unsigned int exits = 0;
@@ -94,7 +94,7 @@ static int vmx_run(struct mkvm_vcpu *v)
 	return next;
 }
 
-static void vmx_host_enter(struct mkvm_vcpu *v)
+void vmx_host_enter(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
 
@@ -108,7 +108,7 @@ static void vmx_host_enter(struct mkvm_vcpu *v)
 	mkvm_load_guest_drs(v);
 }
 
-static void vmx_host_leave(struct mkvm_vcpu *v)
+void vmx_host_leave(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
 
@@ -117,7 +117,7 @@ static void vmx_host_leave(struct mkvm_vcpu *v)
 	vmcs_counts_take(&v->stats);
 }
 
-static void vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
+void vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
 
@@ -127,7 +127,7 @@ static void vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
 		vmx_host_area_load(vmx, cpu);
 }
 
-static void vmx_flush_tlb(struct mkvm_vcpu *v)
+void vmx_flush_tlb(struct mkvm_vcpu *v)
 {
 	vmx_invept(VMX_INVALIDATE_SINGLE, vmcs_read(EPT_POINTER));
 }
@@ -138,7 +138,7 @@ static void vmx_flush_tlb(struct mkvm_vcpu *v)
 static DEFINE_IDA(vpids);
 #define VPID_MAX	0xffff
 
-static int vmx_hardware_setup(void)
+int vmx_hardware_setup(void)
 {
 	int ret = vmx_cpu_setup();
 
@@ -150,20 +150,11 @@ static int vmx_hardware_setup(void)
 	return ret;
 }
 
-static void vmx_hardware_unsetup(void)
+void vmx_hardware_unsetup(void)
 {
 	vmx_controls_unsetup();
 	vmx_cpu_unsetup();
 	ida_destroy(&vpids);
-}
-
-static int vmx_vm_init(struct mkvm_vm *vm)
-{
-	return 0;	/* the EPT pointer follows from vm->mmu.root */
-}
-
-static void vmx_vm_free(struct mkvm_vm *vm)
-{
 }
 
 static u64 ept_pointer(const struct mkvm_vcpu *v)
@@ -175,7 +166,7 @@ static u64 ept_pointer(const struct mkvm_vcpu *v)
 	return __pa(v->vm->mmu.root) | VMX_EPTP_MT_WB | VMX_EPTP_PWL_4;
 }
 
-static int vmx_vcpu_init(struct mkvm_vcpu *v)
+int vmx_vcpu_init(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
 	int ret;
@@ -204,7 +195,7 @@ free:
 	return ret;
 }
 
-static void vmx_vcpu_free(struct mkvm_vcpu *v)
+void vmx_vcpu_free(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
 
@@ -217,55 +208,8 @@ static void vmx_vcpu_free(struct mkvm_vcpu *v)
 const struct mkvm_vendor mkvm_vmx = {
 	.name			= "VT-x",
 	.pgtable		= &mkvm_pgtable_ept,
-	.hardware_setup		= vmx_hardware_setup,
-	.hardware_unsetup	= vmx_hardware_unsetup,
-	.cpu_on			= vmx_cpu_on,
-	.cpu_off		= vmx_cpu_off,
-	.cpuid_policy		= vmx_cpuid_policy,
-	.vm_init		= vmx_vm_init,
-	.vm_free		= vmx_vm_free,
-	.vcpu_init		= vmx_vcpu_init,
-	.vcpu_free		= vmx_vcpu_free,
-	.vcpu_reset		= vmx_reset_guest_area,
-	.vcpu_load		= vmx_vcpu_load,
-	.host_enter		= vmx_host_enter,
-	.host_leave		= vmx_host_leave,
-	.run			= vmx_run,
-	.skip_insn		= vmx_skip_insn,
-	.flush_tlb		= vmx_flush_tlb,
-	.cache_regs		= vmx_cache_regs,
-	.flush_regs		= vmx_flush_regs,
-	.get_rflags		= vmx_get_rflags,
-	.set_rflags		= vmx_set_rflags,
-	.get_cr0		= vmx_get_cr0,
-	.get_cr3		= vmx_get_cr3,
-	.get_cr4		= vmx_get_cr4,
-	.get_efer		= vmx_get_efer,
-	.set_cr0		= vmx_set_cr0,
-	.set_cr3		= vmx_set_cr3,
-	.set_cr4		= vmx_set_cr4,
-	.set_efer		= vmx_set_efer,
-	.set_dr7		= vmx_set_dr7,
-	.get_cpl		= vmx_get_cpl,
-	.is_64bit		= vmx_is_64bit,
-	.get_segment		= vmx_get_segment,
-	.set_segment		= vmx_set_segment,
-	.get_dtable		= vmx_get_dtable,
-	.set_dtable		= vmx_set_dtable,
-	.get_msr		= vmx_get_msr,
-	.set_msr		= vmx_set_msr,
-	.set_tsc_offset		= vmx_set_tsc_offset,
-	.inject			= vmx_inject,
-	.irq_allowed		= vmx_irq_allowed,
-	.nmi_allowed		= vmx_nmi_allowed,
-	.intercept_msrs		= vmx_intercept_msrs,
-	.intercept_exception	= vmx_intercept_exception,
-	.set_windows		= vmx_set_windows,
-	.get_shadow		= vmx_get_shadow,
-	.set_shadow		= vmx_set_shadow,
-	.nmi_blocked		= vmx_nmi_blocked,
-	.set_nmi_blocked	= vmx_set_nmi_blocked,
-	.load_pdptrs		= vmx_load_pdptrs,
+#define OP(type, op, args)	.op = vmx_##op,
+#include "vendor_ops.h"
 	.get_pdptrs		= vmx_get_pdptrs,
 	.dump_vmcs		= vmx_dump,
 };

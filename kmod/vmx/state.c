@@ -4,6 +4,8 @@
  * them. SDM vol. 3, section "Guest-State Area". The VMCS is current throughout.
  */
 #include "vmx/vmx.h"
+#include "pure/x86_bits.h"
+#include "x86/x86.h"
 
 /*
  * CR0 bits that the guest changes without a VM exit: those that need nothing
@@ -15,8 +17,6 @@
 #define CR4_GUEST_OWNED		(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE |	\
 				 X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |		\
 				 X86_CR4_OSXMMEXCPT)
-
-#define AR_AVAILABLE		BIT(12)	/* <asm/vmx.h> lacks it */
 
 /* The eight segments' fields follow one another in the SDM's order, which is ours. */
 #define SEG_FIELD(es_field, seg)	((es_field) + 2 * (u32)(seg))
@@ -139,28 +139,18 @@ void vmx_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment 
 	s->base = vmcs_read_raw(SEG_FIELD(GUEST_ES_BASE, seg));
 	s->limit = vmcs_read_raw(SEG_FIELD(GUEST_ES_LIMIT, seg));
 	s->selector = vmcs_read_raw(SEG_FIELD(GUEST_ES_SELECTOR, seg));
-	s->type = ar & VMX_AR_TYPE_MASK;
-	s->s = !!(ar & VMX_AR_S_MASK);
-	s->dpl = VMX_AR_DPL(ar);
+	mkvm_set_segment_rights(s, ar);
 	s->unusable = !!(ar & VMX_AR_UNUSABLE_MASK);
 	/* As KVM tells it: what is unusable is not present. */
 	s->present = !s->unusable;
-	s->avl = !!(ar & AR_AVAILABLE);
-	s->l = !!(ar & VMX_AR_L_MASK);
-	s->db = !!(ar & VMX_AR_DB_MASK);
-	s->g = !!(ar & VMX_AR_G_MASK);
 }
 
 static u32 access_rights(enum mkvm_seg seg, const struct kvm_segment *s)
 {
-	u32 ar;
-
 	if (s->unusable || !s->present)
 		return VMX_AR_UNUSABLE_MASK;
-	ar = (s->type & 15u) | (s->s & 1u) << 4 | (s->dpl & 3u) << 5 | (s->present & 1u) << 7 |
-	     (s->avl & 1u) << 12 | (s->l & 1u) << 13 | (s->db & 1u) << 14 | (s->g & 1u) << 15;
 	/* With unrestricted guest VM entry wants the accessed bit that old clients leave out. */
-	return seg == MKVM_SEG_LDTR ? ar : ar | 1;
+	return mkvm_segment_rights(s) | (seg == MKVM_SEG_LDTR ? 0 : VMX_AR_TYPE_ACCESSES_MASK);
 }
 
 void vmx_set_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, const struct kvm_segment *s)
@@ -238,50 +228,16 @@ void vmx_get_pdptrs(struct mkvm_vcpu *v, u64 pdpte[4])
 		pdpte[i] = vmcs_read_raw(GUEST_PDPTR0 + 2 * i);
 }
 
-static void reset_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, u16 selector, u64 base,
-			  u8 type, bool s)
+/* A new VMCS holds anything. */
+void vmx_vcpu_reset(struct mkvm_vcpu *v)
 {
-	struct kvm_segment segment = {
-		.base = base, .limit = 0xffff, .selector = selector, .type = type, .s = s,
-		.present = 1,
-	};
-
-	vmx_set_segment(v, seg, &segment);
-}
-
-static void reset_segments(struct mkvm_vcpu *v)
-{
-	const struct kvm_dtable table = { .limit = 0xffff };
-	enum mkvm_seg seg;
-
-	for (seg = MKVM_SEG_ES; seg <= MKVM_SEG_GS; seg++)
-		reset_segment(v, seg, 0, 0, 3, true);
-	reset_segment(v, MKVM_SEG_CS, 0xf000, 0xffff0000, 11, true);
-	reset_segment(v, MKVM_SEG_LDTR, 0, 0, 2, false);
-	reset_segment(v, MKVM_SEG_TR, 0, 0, 11, false);
-	vmx_set_dtable(v, false, &table);
-	vmx_set_dtable(v, true, &table);
-}
-
-/* SDM vol. 3, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
-void vmx_reset_guest_area(struct mkvm_vcpu *v)
-{
-	reset_segments(v);
-	vmx_set_cr0(v, X86_CR0_CD | X86_CR0_NW | X86_CR0_ET);
-	vmx_set_cr3(v, 0);
-	vmx_set_cr4(v, 0);
-	vmx_set_efer(v, 0);
-	vmx_set_dr7(v, 0x400);
-	vmcs_write(GUEST_RFLAGS, 2ul);
-	vmcs_write(GUEST_RIP, 0xfff0ul);
-	vmcs_write(GUEST_RSP, 0ul);
+	mkvm_reset_registers(v);
 	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0ul);
 	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, 0u);
 	vmcs_write(GUEST_ACTIVITY_STATE, (u32)GUEST_ACTIVITY_ACTIVE);
 	vmcs_write(GUEST_IA32_DEBUGCTL, 0ull);
-	vmcs_write(GUEST_IA32_PAT, 0x0007040600070406ull);
+	vmcs_write(GUEST_IA32_PAT, MKVM_PAT_RESET);
 	vmcs_write(GUEST_SYSENTER_CS, 0u);
 	vmcs_write(GUEST_SYSENTER_ESP, 0ul);
 	vmcs_write(GUEST_SYSENTER_EIP, 0ul);
-	vmcs_write(TSC_OFFSET, v->tsc_offset);
 }

@@ -36,6 +36,10 @@ struct vmx_vcpu {
 	struct mkvm_host_state host;	/* of the thread, from host_enter to host_leave */
 };
 
+/* The ops of vendor_ops.h. */
+#define OP(type, name, args)	type vmx_##name args;
+#include "vendor_ops.h"
+
 static inline struct vmx_vcpu *to_vmx(const struct mkvm_vcpu *v)
 {
 	return v->vendor;
@@ -49,59 +53,23 @@ extern const char mkvm_vmx_exit_label[];	/* HOST_RIP */
 /* controls.c: the areas of a new VMCS, and the control bits that change. */
 int vmx_controls_setup(void);
 void vmx_controls_unsetup(void);
-void vmx_cpuid_policy(struct mkvm_cpuid_policy *p);
 void vmx_vmcs_init(struct mkvm_vcpu *v);
 void vmx_set_procbased(struct vmx_vcpu *vmx, u32 set, u32 clear);
-void vmx_intercept_msrs(struct mkvm_vcpu *v, bool all);
-void vmx_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on);
 void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu);
 
-/* state.c: the ops of the same names in vendor.h, and the state after RESET */
-void vmx_reset_guest_area(struct mkvm_vcpu *v);
-void vmx_cache_regs(struct mkvm_vcpu *v);
-void vmx_flush_regs(struct mkvm_vcpu *v);
-unsigned long vmx_get_rflags(struct mkvm_vcpu *v);
-void vmx_set_rflags(struct mkvm_vcpu *v, unsigned long rflags);
-u64 vmx_get_cr0(struct mkvm_vcpu *v);
-u64 vmx_get_cr3(struct mkvm_vcpu *v);
-u64 vmx_get_cr4(struct mkvm_vcpu *v);
-u64 vmx_get_efer(struct mkvm_vcpu *v);
-void vmx_set_cr0(struct mkvm_vcpu *v, u64 cr0);
-void vmx_set_cr3(struct mkvm_vcpu *v, u64 cr3);
-void vmx_set_cr4(struct mkvm_vcpu *v, u64 cr4);
-void vmx_set_efer(struct mkvm_vcpu *v, u64 efer);
-void vmx_set_dr7(struct mkvm_vcpu *v, u64 dr7);
-u8 vmx_get_cpl(struct mkvm_vcpu *v);
-bool vmx_is_64bit(struct mkvm_vcpu *v);
-void vmx_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment *s);
-void vmx_set_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, const struct kvm_segment *s);
-void vmx_get_dtable(struct mkvm_vcpu *v, bool idt, struct kvm_dtable *t);
-void vmx_set_dtable(struct mkvm_vcpu *v, bool idt, const struct kvm_dtable *t);
-void vmx_set_tsc_offset(struct mkvm_vcpu *v, u64 offset);
-u8 vmx_get_shadow(struct mkvm_vcpu *v);
-void vmx_set_shadow(struct mkvm_vcpu *v, u8 shadow);
-bool vmx_nmi_blocked(struct mkvm_vcpu *v);
-void vmx_set_nmi_blocked(struct mkvm_vcpu *v, bool blocked);
-void vmx_load_pdptrs(struct mkvm_vcpu *v, const u64 pdpte[4]);
+/* state.c */
 void vmx_get_pdptrs(struct mkvm_vcpu *v, u64 pdpte[4]);
 
 /* msr.c; the switches with interrupts off */
-u64 vmx_get_msr(struct mkvm_vcpu *v, u32 index);
-void vmx_set_msr(struct mkvm_vcpu *v, u32 index, u64 value);
 void vmx_read_host_msrs(struct vmx_vcpu *vmx);
 void vmx_switch_msrs_to_guest(struct vmx_vcpu *vmx);
 void vmx_switch_msrs_to_host(struct vmx_vcpu *vmx);
 
 /* inject.c */
-void vmx_inject(struct mkvm_vcpu *v, const struct mkvm_event *e);
-bool vmx_irq_allowed(struct mkvm_vcpu *v);
-bool vmx_nmi_allowed(struct mkvm_vcpu *v);
-void vmx_set_windows(struct mkvm_vcpu *v, bool irq, bool nmi);
 void vmx_requeue(struct mkvm_vcpu *v);
 
 /* exit.c: interrupts off; enum mkvm_next or an errno */
 int vmx_handle_exit(struct mkvm_vcpu *v);
-void vmx_skip_insn(struct mkvm_vcpu *v, u32 len);
 
 /* dump.c: deferred step after a failed VM entry */
 int vmx_report_entry_failure(struct mkvm_vcpu *v);

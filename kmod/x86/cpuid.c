@@ -146,7 +146,7 @@ bool mkvm_has_mwait(struct mkvm_vcpu *v)
 	return e && e->ecx & F1C_MWAIT;
 }
 
-void mkvm_cpuid(struct mkvm_vcpu *v)
+int mkvm_insn_cpuid(struct mkvm_vcpu *v)
 {
 	struct mkvm_cpuid_state state = { .xcr0 = v->xcr0, .apic_base = v->apic_base };
 	u32 leaf = v->regs[MKVM_RAX], regs[4];
@@ -161,13 +161,15 @@ void mkvm_cpuid(struct mkvm_vcpu *v)
 	v->regs[MKVM_RBX] = regs[MKVM_EBX];
 	v->regs[MKVM_RCX] = regs[MKVM_ECX];
 	v->regs[MKVM_RDX] = regs[MKVM_EDX];
+	return MKVM_RESUME;
 }
 
 /* We offer no hypercall: each gets KVM's answer for one it does not know. */
-void mkvm_hypercall(struct mkvm_vcpu *v)
+int mkvm_insn_hypercall(struct mkvm_vcpu *v)
 {
 	long ret = mkvm_vendor->get_cpl(v) ? -KVM_EPERM : -KVM_ENOSYS;
 	bool is_64bit = mkvm_vendor->is_64bit(v);
 
 	v->regs[MKVM_RAX] = is_64bit ? (unsigned long)ret : (u32)ret;
+	return MKVM_RESUME;
 }

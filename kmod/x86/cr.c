@@ -9,6 +9,7 @@
 
 #include "x86/x86.h"
 #include "pure/sregs.h"
+#include "pure/x86_bits.h"
 
 void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 {
@@ -27,6 +28,57 @@ void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 		mkvm_vendor->get_segment(v, seg, &c->seg[seg]);
 	mkvm_read_reg(v, MKVM_RSP);	/* into regs[], for address operands */
 }
+
+/* ---- segments, and the state after RESET ---- */
+
+u32 mkvm_segment_rights(const struct kvm_segment *s)
+{
+	return (s->type & 15u) | (s->s & 1u) << 4 | (s->dpl & 3u) << 5 | (s->present & 1u) << 7 |
+	       (s->avl & 1u) << 12 | (s->l & 1u) << 13 | (s->db & 1u) << 14 | (s->g & 1u) << 15;
+}
+
+void mkvm_set_segment_rights(struct kvm_segment *s, u32 rights)
+{
+	s->type = rights & 15;
+	s->s = rights >> 4 & 1;
+	s->dpl = rights >> 5 & 3;
+	s->present = rights >> 7 & 1;
+	s->avl = rights >> 12 & 1;
+	s->l = rights >> 13 & 1;
+	s->db = rights >> 14 & 1;
+	s->g = rights >> 15 & 1;
+}
+
+/* SDM vol. 3, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
+void mkvm_reset_registers(struct mkvm_vcpu *v)
+{
+	const struct kvm_segment data = { .limit = 0xffff, .type = 3, .s = 1, .present = 1 };
+	const struct kvm_segment code = { .base = 0xffff0000, .limit = 0xffff, .selector = 0xf000,
+					  .type = 11, .s = 1, .present = 1 };
+	const struct kvm_segment ldt = { .limit = 0xffff, .type = 2, .present = 1 };
+	const struct kvm_segment task = { .limit = 0xffff, .type = 11, .present = 1 };
+	const struct kvm_dtable table = { .limit = 0xffff };
+	enum mkvm_seg seg;
+
+	for (seg = MKVM_SEG_ES; seg <= MKVM_SEG_GS; seg++)
+		mkvm_vendor->set_segment(v, seg, seg == MKVM_SEG_CS ? &code : &data);
+	mkvm_vendor->set_segment(v, MKVM_SEG_LDTR, &ldt);
+	mkvm_vendor->set_segment(v, MKVM_SEG_TR, &task);
+	mkvm_vendor->set_dtable(v, false, &table);
+	mkvm_vendor->set_dtable(v, true, &table);
+	mkvm_vendor->set_cr0(v, X86_CR0_CD | X86_CR0_NW | X86_CR0_ET);
+	mkvm_vendor->set_cr3(v, 0);
+	mkvm_vendor->set_cr4(v, 0);
+	mkvm_vendor->set_efer(v, 0);
+	mkvm_vendor->set_dr7(v, MKVM_DR7_RESET);
+	mkvm_vendor->set_rflags(v, X86_EFLAGS_FIXED);
+	mkvm_vendor->set_shadow(v, 0);
+	mkvm_vendor->set_tsc_offset(v, v->tsc_offset);
+	mkvm_write_rip(v, 0xfff0);
+	mkvm_write_reg(v, MKVM_RSP, 0);
+}
+
+/* ---- MOV to CR0 and CR4 ---- */
 
 static bool uses_pdptes(u64 cr0, u64 cr4, u64 efer)
 {
@@ -90,7 +142,7 @@ static void commit_cr_write(struct mkvm_vcpu *v, const struct cr_write *w)
 	} else {
 		mkvm_vendor->set_cr4(v, w->cr4);
 	}
-	v->skip_len = v->cr.insn_len;
+	v->skip_len = v->insn_len;
 }
 
 /* MOV to CR0 or CR4, CLTS, LMSW: check, fetch what may sleep, then commit. */

@@ -72,26 +72,22 @@ static bool write_dr(struct mkvm_vcpu *v, unsigned int dr, u64 value)
 	return true;
 }
 
-int mkvm_mov_dr(struct mkvm_vcpu *v, unsigned int dr, bool read, enum mkvm_reg reg)
+int mkvm_insn_mov_dr(struct mkvm_vcpu *v, unsigned int dr, bool read, enum mkvm_reg reg)
 {
 	if (dr == 4 || dr == 5) {
-		if (mkvm_vendor->get_cr4(v) & X86_CR4_DE) {
-			mkvm_queue_exception(v, X86_TRAP_UD);
-			return 1;
-		}
+		if (mkvm_vendor->get_cr4(v) & X86_CR4_DE)
+			return mkvm_insn_undefined(v);
 		dr += 2;	/* the old names of DR6 and DR7 */
 	}
 	if (effective_dr7(v) & MKVM_DR7_GD) {
 		mkvm_queue_debug_exception(v, MKVM_DR6_BD);
-		return 1;
+		return MKVM_FAULT;
 	}
-	if (read) {
+	if (read)
 		mkvm_write_reg(v, reg, read_dr(v, dr));
-	} else if (!write_dr(v, dr, mkvm_read_reg(v, reg))) {
-		mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
-		return 1;
-	}
-	return 0;
+	else if (!write_dr(v, dr, mkvm_read_reg(v, reg)))
+		return mkvm_insn_gp(v);
+	return MKVM_RESUME;
 }
 
 /* ---- KVM_SET_GUEST_DEBUG ---- */

@@ -116,27 +116,34 @@ static int complete_msr(struct mkvm_vcpu *v)
 		mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
 		return MKVM_RESUME;
 	}
-	if (!v->msr.write) {
+	if (!v->msr_write) {
 		v->regs[MKVM_RAX] = (u32)value;
 		v->regs[MKVM_RDX] = value >> 32;
 	}
-	v->skip_len = v->msr.insn_len;
+	v->skip_len = v->insn_len;
 	return MKVM_RESUME;
+}
+
+/* Deferred, so that the instruction is not over yet: see complete_msr. */
+static int ask_userspace(struct mkvm_vcpu *v)
+{
+	return MKVM_TO_USER;
 }
 
 /* #GP(0), or userspace decides. */
 static int refuse(struct mkvm_vcpu *v, u32 index, u32 reason, bool write, u64 value)
 {
 	if (!(READ_ONCE(v->vm->user_msrs) & reason))
-		return MKVM_MSR_GP;
+		return mkvm_insn_gp(v);
 	v->run->msr.error = 0;
 	memset(v->run->msr.pad, 0, sizeof(v->run->msr.pad));
 	v->run->msr.reason = reason;
 	v->run->msr.index = index;
 	v->run->msr.data = value;
-	v->msr.write = write;
+	v->msr_write = write;
 	v->complete = complete_msr;
-	return mkvm_exit_to_user(v, write ? KVM_EXIT_X86_WRMSR : KVM_EXIT_X86_RDMSR);
+	v->run->exit_reason = write ? KVM_EXIT_X86_WRMSR : KVM_EXIT_X86_RDMSR;
+	return mkvm_defer(v, ask_userspace);
 }
 
 static u32 why(u32 index)

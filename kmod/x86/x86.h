@@ -82,11 +82,22 @@ void mkvm_event_delivered(struct mkvm_vcpu *v);
 /* e: vector, type, error code and length of what a VM exit interrupted. */
 void mkvm_requeue(struct mkvm_vcpu *v, struct mkvm_event e);
 
-/* ---- insn.c: loaded; bool: #GP(0), int: enum mkvm_next ---- */
+/* ---- insn.c: for exit handlers; loaded; enum mkvm_next ---- */
 
-bool mkvm_xsetbv(struct mkvm_vcpu *v);
-bool mkvm_mwait_undefined(struct mkvm_vcpu *v);		/* MONITOR and MWAIT: #UD, else nothing */
-bool mkvm_write_cr8(struct mkvm_vcpu *v, u64 value, int *next);
+int mkvm_insn_nothing(struct mkvm_vcpu *v);
+int mkvm_insn_undefined(struct mkvm_vcpu *v);	/* #UD */
+int mkvm_insn_gp(struct mkvm_vcpu *v);		/* #GP(0) */
+int mkvm_insn_mwait(struct mkvm_vcpu *v);	/* MONITOR and MWAIT */
+int mkvm_insn_xsetbv(struct mkvm_vcpu *v);
+int mkvm_insn_write_cr(struct mkvm_vcpu *v, unsigned int cr, u64 value);
+/* LMSW sets PE, never clears it, and reaches no further than TS. */
+static inline u64 mkvm_lmsw(u64 cr0, u16 source)
+{
+	return (cr0 & ~0xeull) | (source & 0xf);
+}
+
+int mkvm_exit_to_host(struct mkvm_vcpu *v);
+int mkvm_exit_shutdown(struct mkvm_vcpu *v);
 int mkvm_irq_window(struct mkvm_vcpu *v);
 int mkvm_exit_to_user(struct mkvm_vcpu *v, u32 reason);	/* KVM_EXIT_* without data */
 int mkvm_unexpected_exit(struct mkvm_vcpu *v, u64 code);
@@ -97,8 +108,8 @@ int mkvm_unexpected_exit(struct mkvm_vcpu *v, u64 code);
 #define MKVM_QUIRKS	(KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
 bool mkvm_has_mwait(struct mkvm_vcpu *v);	/* as the guest's CPUID says */
-void mkvm_cpuid(struct mkvm_vcpu *v);		/* the instruction. Loaded. */
-void mkvm_hypercall(struct mkvm_vcpu *v);	/* VMCALL or VMMCALL. Loaded. */
+int mkvm_insn_cpuid(struct mkvm_vcpu *v);	/* as those of insn.c */
+int mkvm_insn_hypercall(struct mkvm_vcpu *v);	/* VMCALL or VMMCALL, likewise */
 int mkvm_supported_cpuid(struct kvm_cpuid_entry2 *entries, u32 max);
 /* Takes over entries, also on error. -EINVAL once the vCPU has run with others. */
 int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr);
@@ -116,14 +127,10 @@ int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
 
 /* ---- msr_filter.c ---- */
 
-#define MKVM_MSR_GP	(-1)
 #define MKVM_USER_MSRS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
 			 KVM_MSR_EXIT_REASON_FILTER)
 
-/*
- * The instructions. Loaded. MKVM_RESUME: done; MKVM_MSR_GP: #GP(0) is due;
- * MKVM_TO_USER: v->msr.insn_len is wanted, the rest is done at the next KVM_RUN.
- */
+/* The instructions, as those of insn.c; what userspace decides is done at the next KVM_RUN. */
 int mkvm_rdmsr(struct mkvm_vcpu *v);
 int mkvm_wrmsr(struct mkvm_vcpu *v);
 int mkvm_set_msr_filter(struct mkvm_vm *vm, void *arg);	/* struct kvm_msr_filter */
@@ -153,6 +160,15 @@ void mkvm_set_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
 void mkvm_set_wall_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
 
 /* ---- cr.c ---- */
+
+/*
+ * A segment's type, S, DPL, P, AVL, L, D/B and G as bits 47:40 and 55:52 of its
+ * descriptor, which is what VT-x calls access rights.
+ */
+u32 mkvm_segment_rights(const struct kvm_segment *s);
+void mkvm_set_segment_rights(struct kvm_segment *s, u32 rights);
+/* Loaded. What is common of the registers after RESET and INIT. */
+void mkvm_reset_registers(struct mkvm_vcpu *v);
 
 void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);	/* Loaded. */
 
@@ -186,8 +202,7 @@ int mkvm_set_xsave(struct mkvm_vcpu *v, void *arg);
 #define MKVM_DR6_BD	BIT(13)		/* a MOV DR that DR7.GD caught */
 #define MKVM_DR7_GD	BIT(13)
 
-/* MOV DR between dr and reg; nonzero: an exception is queued instead. Loaded. */
-int mkvm_mov_dr(struct mkvm_vcpu *v, unsigned int dr, bool read, enum mkvm_reg reg);
+int mkvm_insn_mov_dr(struct mkvm_vcpu *v, unsigned int dr, bool read, enum mkvm_reg reg);
 /* Interrupts off, between host_enter and host_leave. */
 void mkvm_load_guest_drs(struct mkvm_vcpu *v);
 void mkvm_update_dr7(struct mkvm_vcpu *v);		/* after a change of v->dr7. Loaded. */

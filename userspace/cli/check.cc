@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
@@ -76,36 +77,27 @@ Check check_feature_control(uint64_t value) {
   return ok(name, shown);
 }
 
-// The required rows of a table, by the bitmap of those that are missing.
-Check check_table(std::string name, unsigned required, uint64_t gone,
-                  const char* (*row_name)(unsigned)) {
+// The required rows of the module's table.
+Check check_controls(const mkvm_vmx_caps& caps) {
+  const std::string name = "VMX controls and capabilities";
+  uint32_t words[MKVM_NR_CTLS];
+  const uint64_t gone = mkvm_vmx_negotiate(&caps, words);
   std::string names;
-  unsigned count = 0;
-  for (unsigned row = 0; row < 64; ++row) {
-    if (!(gone >> row & 1)) continue;
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", row_name(row));
-    ++count;
+  unsigned required = 0;
+  for (unsigned row = 0; row < mkvm_vmx_nr_controls; ++row) {
+    const mkvm_vmx_control& control = mkvm_vmx_controls[row];
+    required += control.policy == MKVM_REQUIRED || control.policy == MKVM_SWITCHED;
+    if (gone >> row & 1) names += fmt::format("{}{}", names.empty() ? "" : ", ", control.name);
   }
-  if (count == 0) return ok(std::move(name), fmt::format("all {} required", required));
-  return missing(std::move(name), fmt::format("{} of {} required", required - count, required),
+  if (gone == 0) return ok(name, fmt::format("all {} required", required));
+  const auto had = required - static_cast<unsigned>(std::popcount(gone));
+  return missing(name, fmt::format("{} of {} required", had, required),
                  fmt::format("this CPU lacks: {}", names));
-}
-
-unsigned required_controls() {
-  const std::span rows(mkvm_vmx_controls, mkvm_vmx_nr_controls);
-  return static_cast<unsigned>(std::ranges::count_if(rows, [](const mkvm_vmx_control& row) {
-    return row.policy == MKVM_REQUIRED || row.policy == MKVM_SWITCHED;
-  }));
-}
-
-unsigned required_ept_caps() {
-  const std::span rows(mkvm_vmx_ept_caps, mkvm_vmx_nr_ept_caps);
-  return static_cast<unsigned>(std::ranges::count(rows, true, &mkvm_vmx_ept_cap::required));
 }
 
 // The three that old CPUs are without, each in a line of its own.
 Check check_secondary(const mkvm_vmx_caps& caps, const char* name, uint32_t bit) {
-  if (mkvm_vmx_can_set(&caps, MKVM_CTL_PROC2, bit)) return ok(name, "yes");
+  if (mkvm_vmx_has(&caps, MKVM_CTL_PROC2, bit)) return ok(name, "yes");
   return missing(name, "no", fmt::format("this CPU is too old; {}", kTestHost));
 }
 
@@ -124,13 +116,9 @@ Check check_vmcs_region(const mkvm_vmx_caps& caps) {
 // Not required, but a guest sees or feels it.
 Check check_wanted(const mkvm_vmx_caps& caps) {
   std::string names;
-  const auto add = [&](const char* name) {
-    names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
-  };
   for (const auto& row : std::span(mkvm_vmx_controls, mkvm_vmx_nr_controls))
-    if (row.policy == MKVM_WANTED && !mkvm_vmx_can_set(&caps, row.word, row.bit)) add(row.name);
-  for (const auto& row : std::span(mkvm_vmx_ept_caps, mkvm_vmx_nr_ept_caps))
-    if (!row.required && !(caps.ept_vpid & row.bit)) add(row.name);
+    if (row.policy == MKVM_WANTED && !mkvm_vmx_has(&caps, row.word, row.bit))
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", row.name);
   if (names.empty()) return ok("optional VT-x features", "all");
   return warn("optional VT-x features", "some are missing", "minikvm does without: " + names);
 }
@@ -142,16 +130,12 @@ void add_msr_checks(const Facts& f, Checks& out) {
     return;
   }
   const mkvm_vmx_caps& caps = f.msrs->caps;
-  uint32_t words[MKVM_NR_CTLS];
   out.push_back(check_feature_control(f.msrs->feature_control));
   out.push_back(check_vmcs_region(caps));
   out.push_back(check_secondary(caps, "EPT", VMX_PROCBASED2_EPT));
   out.push_back(check_secondary(caps, "unrestricted guest", VMX_PROCBASED2_UNRESTRICTED_GUEST));
   out.push_back(check_secondary(caps, "VPID", VMX_PROCBASED2_VPID));
-  out.push_back(check_table("VMX controls", required_controls(), mkvm_vmx_negotiate(&caps, words),
-                            mkvm_vmx_control_name));
-  out.push_back(check_table("EPT and VPID capabilities", required_ept_caps(),
-                            mkvm_vmx_ept_missing(caps.ept_vpid), mkvm_vmx_ept_cap_name));
+  out.push_back(check_controls(caps));
   out.push_back(check_wanted(caps));
 }
 

@@ -168,8 +168,8 @@ TEST(Check, AMissingControlIsNamed) {
 TEST(Check, AMissingEptCapabilityIsNamed) {
   Facts f = good();
   f.msrs->caps.ept_vpid &= ~MKVM_EPTCAP_INVEPT_SINGLE;
-  EXPECT_EQ(find(f, "EPT and VPID").verdict, Verdict::missing);
-  EXPECT_THAT(find(f, "EPT and VPID").advice, HasSubstr("single-context INVEPT"));
+  EXPECT_EQ(find(f, "VMX controls").verdict, Verdict::missing);
+  EXPECT_THAT(find(f, "VMX controls").advice, HasSubstr("single-context INVEPT"));
 }
 
 TEST(Check, AMissingWantedFeatureIsAWarning) {

@@ -60,7 +60,9 @@ TEST(VmcsWords, AgreeWithTheTableOfControls) {
                                              VMCS_PROCBASED2_CTLS, VMCS_EXIT_CTLS, VMCS_ENTRY_CTLS};
   for (unsigned i = 0; i < mkvm_vmx_nr_controls; ++i) {
     const mkvm_vmx_control& row = mkvm_vmx_controls[i];
-    EXPECT_THAT(row.name, HasSubstr(decode_vmcs_field(word_field[row.word], row.bit)));
+    if (row.word < MKVM_NR_CTLS) {
+      EXPECT_THAT(row.name, HasSubstr(decode_vmcs_field(word_field[row.word], row.bit)));
+    }
   }
 }
 

@@ -41,15 +41,15 @@ TEST(VmcbWords, NamesInterceptBits) {
 }
 
 TEST(VmcbWords, NamesExitCodes) {
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_CR_READ(8)), "read CR8");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_CR_WRITE(15)), "write CR15");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_DR_READ(0)), "read DR0");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_DR_WRITE(6)), "write DR6");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_EXCEPTION(14)), "exception #PF");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_CPUID), "CPUID");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_RDPRU), "RDPRU");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_READ_CR8), "read CR8");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_WRITE_CR0 + 15), "write CR15");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_READ_DR0), "read DR0");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_WRITE_DR6), "write DR6");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_EXCP_BASE + 14), "exception #PF");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_CPUID), "CPUID");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_RDPRU), "RDPRU");
   EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_TLBSYNC), "TLBSYNC");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_NPF), "nested page fault");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_NPF), "nested page fault");
   EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_INVALID), "VMEXIT_INVALID");
   EXPECT_EQ(svm_exit_name(0x93), "CR3 write trap");
   EXPECT_EQ(svm_exit_name(0x3ff), "exit code 0x3ff");
@@ -57,17 +57,17 @@ TEST(VmcbWords, NamesExitCodes) {
 
 // Exit codes of vmcb.h that are named elsewhere in the same words.
 TEST(VmcbWords, EveryExitCodeHasItsPlace) {
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_INTR), "INTR");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_VINTR), "VINTR");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_RDPMC), "RDPMC");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_PAUSE), "PAUSE");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_IOIO), "I/O");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_MSR), "MSR");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_TASK_SWITCH), "task switch");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_SKINIT), "SKINIT");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_ICEBP), "ICEBP");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_WBINVD), "WBINVD");
-  EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_MWAIT), "MWAIT");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_INTR), "INTR");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_VINTR), "VINTR");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_RDPMC), "RDPMC");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_PAUSE), "PAUSE");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_IOIO), "I/O");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_MSR), "MSR");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_TASK_SWITCH), "task switch");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_SKINIT), "SKINIT");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_ICEBP), "ICEBP");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_WBINVD), "WBINVD");
+  EXPECT_EQ(svm_exit_name(SVM_EXIT_MWAIT), "MWAIT");
   EXPECT_EQ(svm_exit_name(MKVM_SVM_EXIT_MCOMMIT), "MCOMMIT");
 }
 

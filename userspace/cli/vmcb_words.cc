@@ -7,6 +7,7 @@
 #include <array>
 
 #include "cli/words.h"
+#include "vmcb_check.h"
 
 namespace minikvm::cli {
 namespace {
@@ -200,7 +201,7 @@ std::string svm_exit_name(uint64_t code) {
   if (code - 0x60 < kExits.size()) return std::string(kExits[code - 0x60]);
   if (code - 0xa0 < kLateExits.size()) return std::string(kLateExits[code - 0xa0]);
   switch (code) {
-    case MKVM_SVM_EXIT_NPF:
+    case SVM_EXIT_NPF:
       return "nested page fault";
     case MKVM_SVM_EXIT_INVALID:
       return "VMEXIT_INVALID";

@@ -3,6 +3,27 @@
 #include "vmcb_check.h"
 #include "x86_bits.h"
 
+/* The layout, for the module as well. */
+#define MKVM_VMCB_AT(member, offset) \
+	static_assert(offsetof(struct mkvm_vmcb, member) == (offset), "VMCB: " #member)
+MKVM_VMCB_AT(pause_threshold, 0x03c);
+MKVM_VMCB_AT(iopm_pa, 0x040);
+MKVM_VMCB_AT(asid, 0x058);
+MKVM_VMCB_AT(interrupt_control, 0x060);
+MKVM_VMCB_AT(exit_code, 0x070);
+MKVM_VMCB_AT(nested_control, 0x090);
+MKVM_VMCB_AT(event_inj, 0x0a8);
+MKVM_VMCB_AT(next_rip, 0x0c8);
+MKVM_VMCB_AT(es, 0x400);
+MKVM_VMCB_AT(cpl, 0x4cb);
+MKVM_VMCB_AT(efer, 0x4d0);
+MKVM_VMCB_AT(cr4, 0x548);
+MKVM_VMCB_AT(rip, 0x578);
+MKVM_VMCB_AT(rsp, 0x5d8);
+MKVM_VMCB_AT(rax, 0x5f8);
+MKVM_VMCB_AT(cr2, 0x640);
+MKVM_VMCB_AT(g_pat, 0x668);
+
 #define FEATURE_NP	MKVM_BIT(0)	/* CPUID 8000_000A EDX */
 
 /* Bytes: a bit per MSR and access, a bit per port and three more. */
@@ -117,11 +138,11 @@ static bool cs_size(const struct view *v)
 	return implies(is_64bit(v), !(v->vmcb->cs.attr & MKVM_SVM_ATTR_DB));
 }
 
-#define VMRUN_WORD	MKVM_SVM_INTERCEPT_WORD(MKVM_SVM_EXIT_VMRUN)
+#define VMRUN_WORD	MKVM_SVM_INTERCEPT_WORD(SVM_EXIT_VMRUN)
 
 static bool vmrun_intercept(const struct view *v)
 {
-	return v->vmcb->intercept[VMRUN_WORD] & MKVM_SVM_INTERCEPT_BIT(MKVM_SVM_EXIT_VMRUN);
+	return v->vmcb->intercept[VMRUN_WORD] & MKVM_SVM_INTERCEPT_BIT(SVM_EXIT_VMRUN);
 }
 
 /* The low twelve bits are ignored. */

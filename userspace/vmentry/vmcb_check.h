@@ -12,6 +12,14 @@
 #include "minikvm.h"
 #include "vmcb.h"
 
+/* Segment attributes: descriptor bits 55:52 and 47:40, without the hole of the SDM's form. */
+#define MKVM_SVM_ATTR_TYPE		0xfu
+#define MKVM_SVM_ATTR_S			MKVM_BIT(4)
+#define MKVM_SVM_ATTR_DPL(attr)		((attr) >> 5 & 3)
+#define MKVM_SVM_ATTR_P			MKVM_BIT(7)
+#define MKVM_SVM_ATTR_DB		MKVM_BIT(10)
+#define MKVM_SVM_ATTR_G			MKVM_BIT(11)
+
 #define MKVM_VMCB_FINDING_FIELDS	3
 
 /* A field of a VMCB by its place there. */
