@@ -397,6 +397,12 @@ static int translate(struct mkvm_vcpu *v, void *arg)
 	return 0;
 }
 
+/* Where 32-bit guests would find their TPR, if we told of accesses to it: taken and not used. */
+static int set_vapic_addr(struct mkvm_vcpu *v, void *arg)
+{
+	return v->apic ? 0 : -EINVAL;
+}
+
 static int get_stats(struct mkvm_vcpu *v, void *arg)
 {
 	memcpy(arg, &v->stats, sizeof(v->stats));
@@ -427,6 +433,7 @@ static const struct vcpu_request {
 	{ KVM_NMI,		mkvm_vcpu_nmi,	LOADED },
 	{ KVM_GET_LAPIC,	mkvm_get_lapic },
 	{ KVM_SET_LAPIC,	mkvm_set_lapic },
+	{ KVM_SET_VAPIC_ADDR,	set_vapic_addr },
 	{ KVM_GET_FPU,		mkvm_get_fpu },
 	{ KVM_SET_FPU,		mkvm_set_fpu },
 	{ KVM_GET_XSAVE,	mkvm_get_xsave },

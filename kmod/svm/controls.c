@@ -46,7 +46,6 @@ int svm_controls_setup(void)
 	}
 	memset(msr_permissions, 0xff, PAGE_SIZE << MSR_PERMISSIONS_ORDER);
 	memset(io_permissions, 0xff, PAGE_SIZE << IO_PERMISSIONS_ORDER);
-	msr_let_through(MSR_IA32_TSC, false);
 	for (i = 0; i < ARRAY_SIZE(switched); i++)
 		msr_let_through(switched[i], true);
 	return 0;
