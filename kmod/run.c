@@ -103,10 +103,8 @@ static bool ready_for_injection(struct mkvm_vcpu *v, bool enabled)
 {
 	if (v->vm->irqchip == MKVM_IRQCHIP_KERNEL)
 		return true;	/* as KVM says; KVM_INTERRUPT is refused then */
-	if (v->apic && (v->extint >= 0 || !mkvm_apic_takes_extint(v)))
-		return false;
-	return enabled && !mkvm_vendor->get_shadow(v) && !v->exception.valid && !v->irq.valid &&
-	       !v->nmi_injected;
+	return enabled && mkvm_apic_wants_extint(v) && !mkvm_vendor->get_shadow(v) &&
+	       !v->exception.valid && !v->irq.valid && !v->nmi_injected;
 }
 
 /*

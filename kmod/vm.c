@@ -10,7 +10,7 @@
 
 #include "mkvm.h"
 #include "dev.h"
-#include "irq/irq.h"
+#include "irq/board.h"
 #include "vendor.h"
 #include "x86/x86.h"
 
@@ -156,16 +156,10 @@ static int set_tss_addr(struct mkvm_vm *vm, unsigned long addr)
 
 static int set_identity_map_addr(struct mkvm_vm *vm, void *arg)
 {
-	u64 addr = *(u64 *)arg;
-	int ret = 0;
-
-	mutex_lock(&vm->lock);
 	if (vm->nr_vcpus)
-		ret = -EINVAL;
-	else
-		vm->identity_map_addr = addr ?: 0xfffbc000;
-	mutex_unlock(&vm->lock);
-	return ret;
+		return -EINVAL;
+	vm->identity_map_addr = *(u64 *)arg ?: 0xfffbc000;
+	return 0;
 }
 
 /* An irqchip is chosen once, before the first vCPU. */
@@ -247,35 +241,64 @@ static int set_boot_cpu_id(struct mkvm_vm *vm, unsigned long id)
 	return ret;
 }
 
-/* A struct each, whose size the number says; what else there is: vm_ioctl. */
+#define LOCKED	true
+
+/* A struct each, whose size and direction the number says; what else there is: vm_ioctl. */
 static const struct vm_request {
 	unsigned int cmd;
 	int (*run)(struct mkvm_vm *vm, void *arg);
+	bool locked;		/* run under vm->lock */
+	unsigned int as;	/* what the number should have said */
 } requests[] = {
 	{ KVM_SET_USER_MEMORY_REGION,	mkvm_set_memory_region },
 	{ KVM_GET_DIRTY_LOG,		mkvm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG,		mkvm_clear_dirty_log },
-	{ KVM_SET_IDENTITY_MAP_ADDR,	set_identity_map_addr },
+	{ KVM_SET_IDENTITY_MAP_ADDR,	set_identity_map_addr, LOCKED },
 	{ KVM_ENABLE_CAP,		enable_cap },
 	{ KVM_X86_SET_MSR_FILTER,	mkvm_set_msr_filter },
 	{ KVM_GET_CLOCK,		mkvm_get_clock },
 	{ KVM_SET_CLOCK,		mkvm_set_clock },
+	{ KVM_IRQ_LINE,			mkvm_irq_line },
+	{ KVM_IRQ_LINE_STATUS,		mkvm_irq_line },
+	{ KVM_SIGNAL_MSI,		mkvm_signal_msi },
+	{ KVM_IRQFD,			mkvm_irqfd, LOCKED },
+	{ KVM_GET_IRQCHIP,		mkvm_get_irqchip },
+	{ KVM_SET_IRQCHIP,		mkvm_set_irqchip,
+	  .as = _IOW(KVMIO, 0x63, struct kvm_irqchip) },
+	{ KVM_CREATE_PIT2,		mkvm_create_pit, LOCKED },
+	{ KVM_GET_PIT2,			mkvm_get_pit },
+	{ KVM_SET_PIT2,			mkvm_set_pit },
+	{ KVM_REINJECT_CONTROL,		mkvm_reinject_control,
+	  .as = _IOW(KVMIO, 0x71, struct kvm_reinject_control) },
+	{ KVM_IOEVENTFD,		mkvm_ioeventfd, LOCKED },
+	{ KVM_REGISTER_COALESCED_MMIO,	mkvm_register_zone, LOCKED },
+	{ KVM_UNREGISTER_COALESCED_MMIO, mkvm_unregister_zone, LOCKED },
 };
+
+static int call_request(struct mkvm_vm *vm, const struct vm_request *request, void *arg)
+{
+	int ret;
+
+	if (!request->locked)
+		return request->run(vm, arg);
+	mutex_lock(&vm->lock);
+	ret = request->run(vm, arg);
+	mutex_unlock(&vm->lock);
+	return ret;
+}
 
 static long fixed_size_ioctl(struct mkvm_vm *vm, unsigned int cmd, void __user *user)
 {
+	const struct vm_request *request = requests;
 	void *arg;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(requests); i++) {
-		if (requests[i].cmd != cmd)
-			continue;
-		arg = mkvm_arg_in(cmd, user);
-		if (IS_ERR(arg))
-			return PTR_ERR(arg);
-		return mkvm_arg_out(cmd, user, arg, requests[i].run(vm, arg));
-	}
-	return mkvm_board_ioctl(vm, cmd, user);
+	while (request->cmd != cmd)
+		if (++request == requests + ARRAY_SIZE(requests))
+			return -ENOTTY;
+	cmd = request->as ?: cmd;
+	arg = mkvm_arg_in(cmd, user);
+	return IS_ERR(arg) ? PTR_ERR(arg) :
+	       mkvm_arg_out(cmd, user, arg, call_request(vm, request, arg));
 }
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -299,6 +322,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return create_irqchip(vm, MKVM_IRQCHIP_KERNEL, 0);
 	case KVM_SET_BOOT_CPU_ID:
 		return set_boot_cpu_id(vm, arg);
+	case KVM_SET_GSI_ROUTING:
+		return mkvm_set_gsi_routing(vm, (void __user *)arg);
 	default:
 		return fixed_size_ioctl(vm, cmd, (void __user *)arg);
 	}

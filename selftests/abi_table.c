@@ -47,10 +47,14 @@ FIXTURE(abi) {
 
 FIXTURE_SETUP(abi)
 {
+	struct kvm_pit_config pit = { 0 };
+
 	if (on_stock_kvm())
 		SKIP(return, "docs/abi.md is about minikvm");
 	vm_create_bare(&self->vm);
-	kvm_val(self->vm.fd, KVM_CREATE_IRQCHIP, 0);	/* some requests exist only with one */
+	/* Some requests exist only with an irqchip, KVM_GET_PIT2 with an 8254. */
+	kvm_val(self->vm.fd, KVM_CREATE_IRQCHIP, 0);
+	kvm(self->vm.fd, KVM_CREATE_PIT2, &pit);
 	vcpu_create_bare(&self->cpu, &self->vm, 0);
 	self->cpu.run->immediate_exit = 1;	/* for KVM_RUN */
 	set_msr(&self->cpu, 0x4b564d01, 1);	/* for KVM_KVMCLOCK_CTRL */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Life of what a VM has of irq/, and its requests. */
+/* Life of what a VM has of irq/. */
 #include <linux/eventfd.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "irq/board.h"
 
@@ -57,68 +56,4 @@ void mkvm_board_free(struct mkvm_vm *vm)
 	cleanup_srcu_struct(&board->srcu);
 	__free_page(board->ring);
 	kfree(board);
-}
-
-#define LOCKED	BIT(0)	/* run under vm->lock */
-#define ANSWERS	BIT(1)	/* the struct is copied back */
-
-/* size: not all numbers tell it. */
-static const struct board_request {
-	unsigned int cmd;
-	u16 size;
-	u8 flags;
-	int (*run)(struct mkvm_vm *vm, void *arg);
-} requests[] = {
-	{ KVM_IRQ_LINE, sizeof(struct kvm_irq_level), 0, mkvm_irq_line },
-	{ KVM_IRQ_LINE_STATUS, sizeof(struct kvm_irq_level), ANSWERS, mkvm_irq_line },
-	{ KVM_SIGNAL_MSI, sizeof(struct kvm_msi), 0, mkvm_signal_msi },
-	{ KVM_IRQFD, sizeof(struct kvm_irqfd), LOCKED, mkvm_irqfd },
-	{ KVM_GET_IRQCHIP, sizeof(struct kvm_irqchip), ANSWERS, mkvm_get_irqchip },
-	{ KVM_SET_IRQCHIP, sizeof(struct kvm_irqchip), 0, mkvm_set_irqchip },
-	{ KVM_CREATE_PIT2, sizeof(struct kvm_pit_config), LOCKED, mkvm_create_pit },
-	{ KVM_GET_PIT2, sizeof(struct kvm_pit_state2), ANSWERS, mkvm_get_pit },
-	{ KVM_SET_PIT2, sizeof(struct kvm_pit_state2), 0, mkvm_set_pit },
-	{ KVM_REINJECT_CONTROL, sizeof(struct kvm_reinject_control), 0, mkvm_reinject_control },
-	{ KVM_IOEVENTFD, sizeof(struct kvm_ioeventfd), LOCKED, mkvm_ioeventfd },
-	{ KVM_REGISTER_COALESCED_MMIO, sizeof(struct kvm_coalesced_mmio_zone), LOCKED,
-	  mkvm_register_zone },
-	{ KVM_UNREGISTER_COALESCED_MMIO, sizeof(struct kvm_coalesced_mmio_zone), LOCKED,
-	  mkvm_unregister_zone },
-};
-
-static int call_request(struct mkvm_vm *vm, const struct board_request *request, void *arg)
-{
-	int ret;
-
-	if (!(request->flags & LOCKED))
-		return request->run(vm, arg);
-	mutex_lock(&vm->lock);
-	ret = request->run(vm, arg);
-	mutex_unlock(&vm->lock);
-	return ret;
-}
-
-static int run_request(struct mkvm_vm *vm, const struct board_request *request, void __user *user)
-{
-	u64 arg[sizeof(struct kvm_irqchip) / sizeof(u64)];	/* the largest */
-	int ret;
-
-	if (copy_from_user(arg, user, request->size))
-		return -EFAULT;
-	ret = call_request(vm, request, arg);
-	if (!ret && (request->flags & ANSWERS) && copy_to_user(user, arg, request->size))
-		return -EFAULT;
-	return ret;
-}
-
-long mkvm_board_ioctl(struct mkvm_vm *vm, unsigned int cmd, void __user *user)
-{
-	size_t i;
-
-	if (cmd == KVM_SET_GSI_ROUTING)
-		return mkvm_set_gsi_routing(vm, user);
-	for (i = 0; i < ARRAY_SIZE(requests); i++)
-		if (requests[i].cmd == cmd)
-			return run_request(vm, &requests[i], user);
-	return -ENOTTY;
 }

@@ -100,16 +100,16 @@ const struct mkvm_ranges *mkvm_bus_ranges(struct mkvm_vm *vm, enum mkvm_range_ki
 int mkvm_bus_insert(struct mkvm_vm *vm, enum mkvm_range_kind kind, const struct mkvm_range *range);
 int mkvm_bus_remove(struct mkvm_vm *vm, enum mkvm_range_kind kind, u32 at);
 
-/* The VM's requests, run by board.c. arg is a copy of userspace's struct. */
-int mkvm_ioeventfd(struct mkvm_vm *vm, void *arg);
-int mkvm_register_zone(struct mkvm_vm *vm, void *arg);
-int mkvm_unregister_zone(struct mkvm_vm *vm, void *arg);
-int mkvm_irqfd(struct mkvm_vm *vm, void *arg);
+/* The VM's requests, run by vm.c. arg is a copy of userspace's struct. [l]: under vm->lock. */
+int mkvm_ioeventfd(struct mkvm_vm *vm, void *arg);		/* [l] */
+int mkvm_register_zone(struct mkvm_vm *vm, void *arg);		/* [l] */
+int mkvm_unregister_zone(struct mkvm_vm *vm, void *arg);	/* [l] */
+int mkvm_irqfd(struct mkvm_vm *vm, void *arg);			/* [l] */
 int mkvm_signal_msi(struct mkvm_vm *vm, void *arg);
 int mkvm_irq_line(struct mkvm_vm *vm, void *arg);
 int mkvm_get_irqchip(struct mkvm_vm *vm, void *arg);
 int mkvm_set_irqchip(struct mkvm_vm *vm, void *arg);
-int mkvm_create_pit(struct mkvm_vm *vm, void *arg);
+int mkvm_create_pit(struct mkvm_vm *vm, void *arg);		/* [l] */
 int mkvm_get_pit(struct mkvm_vm *vm, void *arg);
 int mkvm_set_pit(struct mkvm_vm *vm, void *arg);
 int mkvm_reinject_control(struct mkvm_vm *vm, void *arg);

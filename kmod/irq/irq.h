@@ -65,8 +65,8 @@ bool mkvm_apic_look(const struct mkvm_vcpu *v);
  */
 bool mkvm_apic_has_irq(struct mkvm_vcpu *v);
 int mkvm_apic_take_irq(struct mkvm_vcpu *v);
-/* Would KVM_INTERRUPT's vector come through? Split irqchip: userspace is the 8259 pair. */
-bool mkvm_apic_takes_extint(struct mkvm_vcpu *v);
+/* Has KVM_INTERRUPT room, and would its vector come through? Split: userspace is the 8259s. */
+bool mkvm_apic_wants_extint(const struct mkvm_vcpu *v);
 int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector);	/* EEXIST: one waits */
 
 /* Wake it where it waits and force it out of the guest, without waiting for that. Any context. */
@@ -95,7 +95,6 @@ bool mkvm_ioapic_eoi(struct mkvm_vm *vm, u8 vector);
 
 int mkvm_board_init(struct mkvm_vm *vm);
 void mkvm_board_free(struct mkvm_vm *vm);	/* before the vCPUs */
-long mkvm_board_ioctl(struct mkvm_vm *vm, unsigned int cmd, void __user *user);
 
 /* ---- bus.c: who is behind a port or address: chips, ioeventfds, coalesced ranges ---- */
 

@@ -339,14 +339,14 @@ int mkvm_set_lapic(struct mkvm_vcpu *v, void *page)
 
 /* ---- interrupts for the guest ---- */
 
-bool mkvm_apic_takes_extint(struct mkvm_vcpu *v)
+bool mkvm_apic_wants_extint(const struct mkvm_vcpu *v)
 {
-	return mkvm_lapic_takes_extint(&v->apic->state);
+	return !v->apic || (v->extint < 0 && mkvm_lapic_takes_extint(&v->apic->state));
 }
 
 static bool has_extint(struct mkvm_vcpu *v)
 {
-	if (!mkvm_apic_takes_extint(v))
+	if (!mkvm_lapic_takes_extint(&v->apic->state))
 		return false;
 	return v->vm->irqchip == MKVM_IRQCHIP_SPLIT ? v->extint >= 0 : mkvm_pic_pending(v->vm);
 }

@@ -42,6 +42,11 @@ enum {
 
 #define MKVM_X2APIC_MSR	0x800u	/* and the 255 after it */
 
+static inline bool mkvm_is_x2apic_msr(u32 index)
+{
+	return index - MKVM_X2APIC_MSR < 0x100;
+}
+
 /* SVR */
 #define MKVM_APIC_SW_ENABLE	MKVM_BIT(8)
 #define MKVM_APIC_NO_EOI_MSG	MKVM_BIT(12)	/* and of the version: there is such a bit */

@@ -95,7 +95,7 @@ static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_
 
 static bool is_apic_msr(u32 index)
 {
-	return index - MKVM_X2APIC_MSR < 0x100 || index == MSR_IA32_TSC_DEADLINE;
+	return mkvm_is_x2apic_msr(index) || index == MSR_IA32_TSC_DEADLINE;
 }
 
 static const struct mkvm_msr_rule *find_rule(struct mkvm_vcpu *v, u32 index, u8 right,

@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 #include <asm/trapnr.h>
 
+#include "pure/lapic.h"
 #include "x86/x86.h"
 
 struct mkvm_msr_filter {
@@ -97,7 +98,7 @@ static bool filtered(struct mkvm_vcpu *v, u32 index, u32 access)
 	const struct mkvm_msr_filter *filter;
 	bool ret;
 
-	if (likely(!rcu_access_pointer(v->vm->msr_filter)) || index - 0x800 < 0x100)
+	if (likely(!rcu_access_pointer(v->vm->msr_filter)) || mkvm_is_x2apic_msr(index))
 		return false;
 	rcu_read_lock();
 	filter = rcu_dereference(v->vm->msr_filter);

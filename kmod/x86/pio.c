@@ -78,7 +78,7 @@ static void look_at_string(struct mkvm_vcpu *v, struct string_io *s)
 	mkvm_take_segment(v, &s->c, s->seg);
 	s->reg = v->pio.in ? MKVM_RDI : MKVM_RSI;
 	s->access = v->pio.in ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ;
-	s->mask = v->pio.addr_size >= 8 ? ~0ull : BIT_ULL(8 * v->pio.addr_size) - 1;
+	s->mask = mkvm_size_mask(v->pio.addr_size);
 	s->offset = v->regs[s->reg] & s->mask;
 	s->left = v->pio.rep ? v->regs[MKVM_RCX] & s->mask : 1;
 	s->down = s->c.rflags & X86_EFLAGS_DF;
