@@ -251,6 +251,7 @@ struct mkvm_vcpu {
 	u32 regs_dirty;			/* [v] to be written back before entry; RSP and RIP only */
 	unsigned long requests;		/* [a] bits of enum mkvm_request */
 	int mode;			/* [a] enum mkvm_mode */
+	bool irq_look;			/* [a] apic may have an interrupt to inject */
 	int cpu;			/* [a] CPU that it is loaded on, or was last; -1: none */
 	unsigned long cr2;		/* [v] */
 	struct kvm_run *run;		/* page 0 of the mmap: the user writes here at any time */

@@ -158,16 +158,18 @@ static int interrupted(struct mkvm_vcpu *v)
 	return -EINTR;
 }
 
-/* Requests that write guest memory. */
-static void handle_sleeping_requests(struct mkvm_vcpu *v)
+/* What may sleep, or leaves to userspace. */
+static int handle_sleeping_requests(struct mkvm_vcpu *v)
 {
-	if (likely(!(READ_ONCE(v->requests) &
-		     (BIT(MKVM_REQ_CLOCK) | BIT(MKVM_REQ_WALL_CLOCK)))))
-		return;
 	if (test_and_clear_bit(MKVM_REQ_CLOCK, &v->requests))
 		mkvm_clock_update(v);
 	if (test_and_clear_bit(MKVM_REQ_WALL_CLOCK, &v->requests))
 		mkvm_wall_clock_write(v);
+	mkvm_apic_events(v);
+	if (!test_and_clear_bit(MKVM_REQ_IOAPIC_EOI, &v->requests))
+		return MKVM_RESUME;
+	v->run->eoi.vector = v->eoi_vector;
+	return mkvm_exit_to_user(v, KVM_EXIT_IOAPIC_EOI);
 }
 
 void mkvm_leave(struct mkvm_vcpu *v, u32 reason)
@@ -194,12 +196,8 @@ static int one_round(struct mkvm_vcpu *v)
 		return exit_that_is_due(v);
 	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work())
 		return interrupted(v);
-	handle_sleeping_requests(v);
-	mkvm_apic_events(v);
-	if (test_and_clear_bit(MKVM_REQ_IOAPIC_EOI, &v->requests)) {
-		v->run->eoi.vector = v->eoi_vector;
-		return mkvm_exit_to_user(v, KVM_EXIT_IOAPIC_EOI);
-	}
+	if (unlikely(READ_ONCE(v->requests)) && handle_sleeping_requests(v))
+		return MKVM_TO_USER;
 	if (unlikely(v->mp_state != KVM_MP_STATE_RUNNABLE))
 		return mkvm_apic_wait(v);
 	next = enter_guest(v);

@@ -502,17 +502,13 @@ static const struct {
 	  KVM_SET_VCPU_EVENTS },
 };
 
-int mkvm_sync_in(struct mkvm_vcpu *v)
+/* Out of line for its large local, which the compiler clears. */
+static noinline int take_synced(struct mkvm_vcpu *v, u64 dirty)
 {
 	struct kvm_run *run = v->run;
-	u64 dirty = READ_ONCE(run->kvm_dirty_regs);
 	struct kvm_sync_regs regs;
 	size_t i;
 
-	if (unlikely((dirty | READ_ONCE(run->kvm_valid_regs)) & ~(u64)KVM_SYNC_X86_VALID_FIELDS))
-		return -EINVAL;
-	if (likely(!dirty))
-		return 0;
 	memcpy(&regs, &run->s.regs, sizeof(regs));	/* once: userspace may change it */
 	for (i = 0; i < ARRAY_SIZE(synced); i++) {
 		if (!(dirty & synced[i].bit))
@@ -522,6 +518,15 @@ int mkvm_sync_in(struct mkvm_vcpu *v)
 		run->kvm_dirty_regs &= ~(u64)synced[i].bit;
 	}
 	return 0;
+}
+
+int mkvm_sync_in(struct mkvm_vcpu *v)
+{
+	u64 dirty = READ_ONCE(v->run->kvm_dirty_regs);
+
+	if (unlikely((dirty | READ_ONCE(v->run->kvm_valid_regs)) & ~(u64)KVM_SYNC_X86_VALID_FIELDS))
+		return -EINVAL;
+	return unlikely(dirty) ? take_synced(v, dirty) : 0;
 }
 
 void mkvm_sync_out(struct mkvm_vcpu *v)

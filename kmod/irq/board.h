@@ -74,6 +74,11 @@ struct mkvm_board {
 	struct list_head irqfds[2];	/* [e] edge; level, with resampling */
 	/* bus.c */
 	struct mkvm_ranges __rcu *ranges[MKVM_NR_RANGE_KINDS];	/* [l] */
+	/*
+	 * A bit per 16 ports where a chip may be, or ever was what ranges has. [l], [a]
+	 * readers. Bits come before what they announce, and never go.
+	 */
+	DECLARE_BITMAP(ports, 65536 / 16);
 	spinlock_t ring_lock;		/* with interrupts off; of writers of the ring */
 	struct page *ring;		/* [I] coalesced accesses; userspace writes here, too */
 };
@@ -95,6 +100,7 @@ void mkvm_irqfds_resample(struct mkvm_vm *vm, u32 chip, u32 pin);
 void mkvm_irqfds_free(struct mkvm_vm *vm);
 
 /* bus.c */
+void mkvm_bus_announce(struct mkvm_board *board, u64 first_port, u64 last_port);
 const struct mkvm_ranges *mkvm_bus_ranges(struct mkvm_vm *vm, enum mkvm_range_kind kind);
 /* Caller holds vm->lock. When they return nobody uses the array from before. */
 int mkvm_bus_insert(struct mkvm_vm *vm, enum mkvm_range_kind kind, const struct mkvm_range *range);

@@ -60,6 +60,14 @@ static void publish(struct mkvm_vm *vm, enum mkvm_range_kind kind, struct mkvm_r
 	kvfree(old);
 }
 
+void mkvm_bus_announce(struct mkvm_board *board, u64 first_port, u64 last_port)
+{
+	u64 i;
+
+	for (i = first_port / 16; i <= min_t(u64, last_port, U16_MAX) / 16; i++)
+		set_bit(i, board->ports);
+}
+
 int mkvm_bus_insert(struct mkvm_vm *vm, enum mkvm_range_kind kind, const struct mkvm_range *range)
 {
 	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
@@ -71,6 +79,8 @@ int mkvm_bus_insert(struct mkvm_vm *vm, enum mkvm_range_kind kind, const struct 
 	next->range[at] = *range;
 	if (at < nr)
 		memcpy(next->range + at + 1, all->range + at, (nr - at) * sizeof(*range));
+	if (kind == MKVM_DOORBELL_PIO || kind == MKVM_ZONE_PIO)
+		mkvm_bus_announce(vm->board, range->addr, range->addr + range->size);
 	publish(vm, kind, next);
 	return 0;
 }
@@ -214,8 +224,11 @@ int mkvm_unregister_zone(struct mkvm_vm *vm, void *arg)
 int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 {
 	struct mkvm_vm *vm = v->vm;
-	int idx = srcu_read_lock(&vm->board->srcu), ret = -EOPNOTSUPP;
+	int idx, ret = -EOPNOTSUPP;
 
+	if (!test_bit(port / 16, vm->board->ports))
+		return ret;
+	idx = srcu_read_lock(&vm->board->srcu);
 	if (write)
 		ret = ring_doorbell(vm, MKVM_DOORBELL_PIO, port, len, data);
 	if (ret)

@@ -406,6 +406,11 @@ int mkvm_reinject_control(struct mkvm_vm *vm, void *arg)
 
 void mkvm_chips_init(struct mkvm_board *board)
 {
+	mkvm_bus_announce(board, MKVM_PIC_PRIMARY_PORT, MKVM_PIC_PRIMARY_PORT);
+	mkvm_bus_announce(board, MKVM_PIC_SECONDARY_PORT, MKVM_PIC_SECONDARY_PORT);
+	mkvm_bus_announce(board, MKVM_PIC_ELCR_PORT, MKVM_PIC_ELCR_PORT);
+	mkvm_bus_announce(board, MKVM_PIT_PORT, MKVM_PIT_PORT);
+	mkvm_bus_announce(board, MKVM_PIT_SPEAKER_PORT, MKVM_PIT_SPEAKER_PORT);
 	spin_lock_init(&board->lock);
 	mkvm_pic_reset(&board->pic);
 	mkvm_ioapic_reset(&board->ioapic);

@@ -57,10 +57,8 @@ void mkvm_apic_free(struct mkvm_vcpu *v);
 void mkvm_apic_reset(struct mkvm_vcpu *v, bool init);
 void mkvm_apic_derive(struct mkvm_vcpu *v);	/* what CPUID allows */
 
-/* Without a look: might there be an interrupt to inject? */
-bool mkvm_apic_look(const struct mkvm_vcpu *v);
 /*
- * Is there an interrupt to inject? Cheap if there was none before. Then the vector, once;
+ * Is there an interrupt to inject? Says no at once without v->irq_look. Then the vector, once;
  * -1: it was the 8259s' and is gone.
  */
 bool mkvm_apic_has_irq(struct mkvm_vcpu *v);

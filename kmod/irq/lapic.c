@@ -23,7 +23,6 @@ struct mkvm_apic {
 	struct hrtimer timer;		/* [p] starts and stops it */
 	struct mkvm_vcpu *v;		/* [I] */
 	struct rcuwait wait;		/* the vCPU's thread, while it waits */
-	bool look;			/* [a] there may be an interrupt to inject */
 };
 
 /* ---- waking ---- */
@@ -42,7 +41,7 @@ void mkvm_kick(struct mkvm_vcpu *v)
 /* VM entry looks at the flag after it has said that it is in the guest: inject.c. */
 static void look_and_kick(struct mkvm_vcpu *v)
 {
-	WRITE_ONCE(v->apic->look, true);
+	WRITE_ONCE(v->irq_look, true);
 	mkvm_kick(v);
 }
 
@@ -169,7 +168,7 @@ static void finish(struct mkvm_vcpu *v, u32 effects, const struct mkvm_apic_mess
 	if (effects & MKVM_APIC_DO_IPI)
 		mkvm_apic_send(v->vm, v, ipi);
 	if (effects & MKVM_APIC_DO_LOOK)
-		WRITE_ONCE(v->apic->look, true);
+		WRITE_ONCE(v->irq_look, true);
 	if (effects & MKVM_APIC_DO_EOI && mkvm_ioapic_eoi(v->vm, (u8)effects)) {
 		v->eoi_vector = (u8)effects;
 		set_bit(MKVM_REQ_IOAPIC_EOI, &v->requests);
@@ -253,7 +252,7 @@ void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base)
 	raw_spin_lock_irqsave(&a->lock, flags);
 	mkvm_lapic_set_mode(&a->state, MKVM_APIC_MODE(base));
 	raw_spin_unlock_irqrestore(&a->lock, flags);
-	WRITE_ONCE(a->look, true);
+	WRITE_ONCE(v->irq_look, true);
 }
 
 u64 mkvm_get_cr8(struct mkvm_vcpu *v)
@@ -333,7 +332,7 @@ int mkvm_set_lapic(struct mkvm_vcpu *v, void *page)
 	mkvm_lapic_set(&a->state, page, ktime_get_ns());
 	program_timer(a);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
-	WRITE_ONCE(a->look, true);
+	WRITE_ONCE(v->irq_look, true);
 	return 0;
 }
 
@@ -356,13 +355,8 @@ int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector)
 	if (v->extint >= 0)
 		return -EEXIST;
 	v->extint = vector;
-	WRITE_ONCE(v->apic->look, true);
+	WRITE_ONCE(v->irq_look, true);
 	return 0;
-}
-
-bool mkvm_apic_look(const struct mkvm_vcpu *v)
-{
-	return v->apic && READ_ONCE(v->apic->look);
 }
 
 /*
@@ -375,15 +369,15 @@ bool mkvm_apic_has_irq(struct mkvm_vcpu *v)
 	unsigned long flags;
 	bool found;
 
-	if (!a || !READ_ONCE(a->look))
+	if (!READ_ONCE(v->irq_look))
 		return false;
-	smp_store_mb(a->look, false);	/* pairs with the one of mkvm_kick */
+	smp_store_mb(v->irq_look, false);	/* pairs with the one of mkvm_kick */
 	raw_spin_lock_irqsave(&a->lock, flags);
 	found = mkvm_lapic_pending(&a->state) >= 0;
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	if (!found && !has_extint(v))
 		return false;
-	WRITE_ONCE(a->look, true);
+	WRITE_ONCE(v->irq_look, true);
 	return true;
 }
 

@@ -98,8 +98,8 @@ static bool is_apic_msr(u32 index)
 	return mkvm_is_x2apic_msr(index) || index == MSR_IA32_TSC_DEADLINE;
 }
 
-static const struct mkvm_msr_rule *find_rule(struct mkvm_vcpu *v, u32 index, u8 right,
-					     enum mkvm_msr_by by)
+static __always_inline const struct mkvm_msr_rule *
+find_rule(struct mkvm_vcpu *v, u32 index, u8 right, enum mkvm_msr_by by)
 {
 	const struct mkvm_msr_rule *rule = mkvm_msr_find(index);
 

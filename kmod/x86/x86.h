@@ -73,7 +73,7 @@ static inline bool mkvm_has_events(const struct mkvm_vcpu *v)
 {
 	return v->exception.valid | v->irq.valid | v->nmi_injected |
 	       (v->nmi_pending != 0) | v->windows |
-	       mkvm_window_requested(v) | mkvm_apic_look(v);
+	       mkvm_window_requested(v) | READ_ONCE(v->irq_look);
 }
 
 /* Before each VM entry if mkvm_has_events(), after each VM exit if v->injected. */
