@@ -558,6 +558,42 @@ TEST(split_extint)
 	EXPECT_EQ(0, *reg(&s, ISR + 16));
 }
 
+/*
+ * An interrupt of userspace's 8259 that came while the guest had them off: it halts
+ * right after STI, and the window has to be told all the same.
+ */
+TEST(split_window_in_hlt)
+{
+	struct kvm_interrupt irq = { IRQ };
+	struct guest g;
+
+	START1(&g, waits);
+	g.cpu.run->request_interrupt_window = 1;
+	ASSERT_EQ(KVM_EXIT_IRQ_WINDOW_OPEN, guest_run(&g.cpu));
+	EXPECT_EQ(1, g.cpu.run->ready_for_interrupt_injection);
+	g.cpu.run->request_interrupt_window = 0;
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_INTERRUPT, &irq));
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[IRQ]);
+}
+
+GUEST(masks_lint0, 64, ENABLE "movl $0x10700, 0x350(%rbp); sti; nop; nop;" REPORT
+      "movl $0x700, 0x350(%rbp); nop;" DONE);
+
+/* Masked, nothing of userspace's comes in: its window stays closed, and the guest goes on. */
+TEST(split_window_with_lint0_masked)
+{
+	struct guest g;
+
+	START1(&g, masks_lint0);
+	g.cpu.run->request_interrupt_window = 1;
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, g.cpu.run->if_flag);
+	EXPECT_EQ(0, g.cpu.run->ready_for_interrupt_injection);
+	ASSERT_EQ(KVM_EXIT_IRQ_WINDOW_OPEN, guest_run(&g.cpu));
+	EXPECT_EQ(1, g.cpu.run->ready_for_interrupt_injection);
+}
+
 TEST(no_interrupts_from_userspace_beside_the_kernels_8259)
 {
 	struct kvm_interrupt irq = { IRQ };

@@ -71,7 +71,8 @@ int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector);	/* EEXIST: one waits 
 void mkvm_kick(struct mkvm_vcpu *v);
 /*
  * HLT. With an irqchip the vCPU halts here, else userspace is told. Then the wait of a
- * vCPU that is not RUNNABLE: MKVM_RESUME when there is something to do, perhaps a signal.
+ * vCPU that is not RUNNABLE: MKVM_RESUME when there is something to do, perhaps a signal;
+ * MKVM_TO_USER when userspace has an interrupt to give.
  */
 int mkvm_halt(struct mkvm_vcpu *v);
 int mkvm_apic_wait(struct mkvm_vcpu *v);

@@ -434,6 +434,9 @@ int mkvm_apic_wait(struct mkvm_vcpu *v)
 	irqs = mkvm_vendor->irq_allowed(v);
 	nmis = mkvm_vendor->nmi_allowed(v);
 	mkvm_vcpu_put(v);
+	/* STI; HLT: halted before the window was seen to be open. */
+	if (irqs && v->mp_state == KVM_MP_STATE_HALTED && mkvm_irq_window(v) == MKVM_TO_USER)
+		return MKVM_TO_USER;
 	if (!rcuwait_wait_event(&v->apic->wait, has_cause(v, irqs, nmis), TASK_INTERRUPTIBLE) &&
 	    v->mp_state == KVM_MP_STATE_HALTED)
 		v->mp_state = KVM_MP_STATE_RUNNABLE;

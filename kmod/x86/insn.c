@@ -77,7 +77,7 @@ int mkvm_exit_shutdown(struct mkvm_vcpu *v)
 
 int mkvm_irq_window(struct mkvm_vcpu *v)
 {
-	if (!mkvm_window_requested(v) || v->irq.valid || !mkvm_apic_wants_extint(v))
+	if (!mkvm_window_requested(v) || v->irq.valid)
 		return MKVM_RESUME;
 	return mkvm_exit_to_user(v, KVM_EXIT_IRQ_WINDOW_OPEN);
 }

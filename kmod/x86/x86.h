@@ -61,11 +61,14 @@ int mkvm_set_vcpu_events(struct mkvm_vcpu *v, void *arg);
 
 /* ---- inject.c: loaded ---- */
 
-/* With all controllers in the kernel KVM asks for no window either. */
+/*
+ * With all controllers in the kernel KVM asks for no window either; and a window that
+ * could let nothing in would open again and again.
+ */
 static inline bool mkvm_window_requested(const struct mkvm_vcpu *v)
 {
 	return READ_ONCE(v->run->request_interrupt_window) &&
-	       v->vm->irqchip != MKVM_IRQCHIP_KERNEL;
+	       v->vm->irqchip != MKVM_IRQCHIP_KERNEL && mkvm_apic_wants_extint(v);
 }
 
 /* Something to inject or to wait for, or a window that nobody waits for any more. */
