@@ -203,6 +203,7 @@ enum mkvm_request {
 	MKVM_REQ_INIT,		/* of the local APIC's; and the start-up IPI */
 	MKVM_REQ_SIPI,
 	MKVM_REQ_IOAPIC_EOI,	/* userspace hears of eoi_vector */
+	MKVM_REQ_APIC_MODE,	/* of the local APIC, has changed */
 	MKVM_REQ_MSR_FILTER,	/* vm->msr_filter has come or gone */
 };
 

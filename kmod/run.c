@@ -62,6 +62,8 @@ static void handle_requests(struct mkvm_vcpu *v)
 		mkvm_vcpu_nmi(v, NULL);
 	if (test_and_clear_bit(MKVM_REQ_MSR_FILTER, &v->requests))
 		mkvm_vendor->intercept_msrs(v, rcu_access_pointer(v->vm->msr_filter));
+	if (test_and_clear_bit(MKVM_REQ_APIC_MODE, &v->requests))
+		mkvm_apic_virtualize(v);
 	if (test_and_clear_bit(MKVM_REQ_TLB_FLUSH, &v->requests)) {
 		/* After the bit, before the flush: whoever sets it again changed more. */
 		smp_mb__after_atomic();

@@ -655,6 +655,25 @@ TEST(split_irqchip_leaves_level_eois_to_userspace)
 	EXPECT_EQ(0, run_guest(&g, LAPIC_EOI));
 }
 
+GUEST(x2apic_level, 64, "mov $0x1b, %ecx; mov $0xfee00d00, %eax; xor %edx, %edx; wrmsr; mov $0x80f, %ecx;"
+      "mov $0x1ff, %eax; wrmsr; out %al, $0x10; sti; nop; nop; cli; out %al, $0x10; mov $0x80b, %ecx;"
+      "xor %eax, %eax; wrmsr; out %al, $0x10");
+
+TEST(split_irqchip_and_x2apic)
+{
+	struct guest g;
+
+	start(&g, split_irqchip, x2apic_level, x2apic_level_end - x2apic_level);
+	ASSERT_EQ(0, route1(&g.vm, to_msi(7, MSI_TO_0, VECTOR | LEVEL | 1 << 14)));
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, line(&g.vm, 7, 1));
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[VECTOR]);
+	ASSERT_EQ(KVM_EXIT_IOAPIC_EOI, guest_run(&g.cpu));
+	EXPECT_EQ(VECTOR, g.cpu.run->eoi.vector);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+}
+
 /* ---- irqfd ---- */
 
 static int irqfd(struct vm *vm, int fd, u32 gsi, u32 flags, int resample)

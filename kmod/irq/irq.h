@@ -67,6 +67,14 @@ int mkvm_apic_take_irq(struct mkvm_vcpu *v);
 bool mkvm_apic_wants_extint(const struct mkvm_vcpu *v);
 int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector);	/* EEXIST: one waits */
 
+/*
+ * Where the vendor can, the CPU delivers interrupts and ends them in x2APIC mode. Loaded:
+ * when the mode has changed; before VM entry, with what has come; after an EOI that exits.
+ */
+void mkvm_apic_virtualize(struct mkvm_vcpu *v);
+void mkvm_apic_sync(struct mkvm_vcpu *v);
+void mkvm_apic_after_eoi(struct mkvm_vcpu *v, u8 vector);
+
 /* Wake it where it waits and force it out of the guest, without waiting for that. Any context. */
 void mkvm_kick(struct mkvm_vcpu *v);
 /*

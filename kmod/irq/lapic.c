@@ -23,6 +23,7 @@ struct mkvm_apic {
 	struct hrtimer timer;		/* [p] starts and stops it */
 	struct mkvm_vcpu *v;		/* [I] */
 	struct rcuwait wait;		/* the vCPU's thread, while it waits */
+	bool virtual;			/* [v] the CPU delivers by itself: mkvm_apic_virtualize */
 };
 
 /* ---- waking ---- */
@@ -204,6 +205,8 @@ static u32 access_reg(struct mkvm_vcpu *v, enum access how, u32 reg, u64 *value)
 	if (effects & MKVM_APIC_DO_IPI)
 		mkvm_lapic_icr(&a->state, &ipi);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
+	if (a->virtual)
+		WRITE_ONCE(v->irq_look, true);	/* the CPU hears of it */
 	finish(v, effects, &ipi);
 	return effects;
 }
@@ -249,6 +252,7 @@ void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base)
 	v->apic_base = base;
 	if (!a || a->state.mode == MKVM_APIC_MODE(base))
 		return;
+	set_bit(MKVM_REQ_APIC_MODE, &v->requests);
 	raw_spin_lock_irqsave(&a->lock, flags);
 	mkvm_lapic_set_mode(&a->state, MKVM_APIC_MODE(base));
 	raw_spin_unlock_irqrestore(&a->lock, flags);
@@ -359,6 +363,41 @@ int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector)
 	return 0;
 }
 
+/* ---- by the CPU itself: SDM vol. 3, "APIC Virtualization and Virtual Interrupts" ---- */
+
+void mkvm_apic_virtualize(struct mkvm_vcpu *v)
+{
+	struct mkvm_apic *a = v->apic;
+
+	a->virtual = mkvm_vendor->virtualize_apic &&
+		     mkvm_vendor->virtualize_apic(v, a->state.page,
+						  a->state.mode == MKVM_APIC_MODE_X2);
+	WRITE_ONCE(v->irq_look, true);
+}
+
+void mkvm_apic_sync(struct mkvm_vcpu *v)
+{
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+	u64 eoi_exits[4];
+	u16 status;
+
+	if (!READ_ONCE(v->irq_look) || !a || !a->virtual)
+		return;
+	smp_store_mb(v->irq_look, false);	/* as in mkvm_apic_has_irq */
+	raw_spin_lock_irqsave(&a->lock, flags);
+	status = mkvm_lapic_status(&a->state, eoi_exits);
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	mkvm_vendor->set_apic_status(v, status, eoi_exits);
+	if (has_extint(v))
+		WRITE_ONCE(v->irq_look, true);
+}
+
+void mkvm_apic_after_eoi(struct mkvm_vcpu *v, u8 vector)
+{
+	finish(v, mkvm_lapic_after_eoi(&v->apic->state, vector), NULL);
+}
+
 /*
  * Who makes an interrupt pending sets the flag after that: a flag that is cleared
  * before the look loses none.
@@ -373,7 +412,8 @@ bool mkvm_apic_has_irq(struct mkvm_vcpu *v)
 		return false;
 	smp_store_mb(v->irq_look, false);	/* pairs with the one of mkvm_kick */
 	raw_spin_lock_irqsave(&a->lock, flags);
-	found = mkvm_lapic_pending(&a->state) >= 0;
+	found = mkvm_lapic_pending(&a->state) >= 0 &&
+		(!a->virtual || v->mp_state != KVM_MP_STATE_RUNNABLE);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	if (!found && !has_extint(v))
 		return false;
@@ -394,6 +434,8 @@ int mkvm_apic_take_irq(struct mkvm_vcpu *v)
 		v->extint = -1;
 		return vector;
 	}
+	if (a->virtual)
+		return -1;
 	raw_spin_lock_irqsave(&a->lock, flags);
 	vector = mkvm_lapic_pending(&a->state);
 	if (vector >= 0)
@@ -430,6 +472,7 @@ int mkvm_apic_wait(struct mkvm_vcpu *v)
 {
 	bool irqs, nmis;
 
+	WRITE_ONCE(v->irq_look, true);	/* what the CPU would deliver counts, too */
 	mkvm_vcpu_load(v);
 	irqs = mkvm_vendor->irq_allowed(v);
 	nmis = mkvm_vendor->nmi_allowed(v);
@@ -486,6 +529,7 @@ void mkvm_apic_reset(struct mkvm_vcpu *v, bool init)
 	mkvm_lapic_reset(&a->state, init, bsp, split);
 	program_timer(a);
 	raw_spin_unlock_irqrestore(&a->lock, flags);
+	WRITE_ONCE(v->irq_look, true);
 	v->extint = -1;
 }
 

@@ -86,6 +86,17 @@ static int highest(const struct mkvm_lapic *a, u32 base)
 	return -1;
 }
 
+static void take_in(struct mkvm_lapic *a)
+{
+	int i;
+
+	for (; a->came_words; a->came_words &= a->came_words - 1) {
+		i = __builtin_ctz(a->came_words);
+		*reg(a, MKVM_APIC_IRR + (u32)i) |= a->came[i];
+		a->came[i] = 0;
+	}
+}
+
 /* Section "Task and Processor Priorities". */
 static u32 update_ppr(struct mkvm_lapic *a)
 {
@@ -100,8 +111,10 @@ static u32 update_ppr(struct mkvm_lapic *a)
 int mkvm_lapic_pending(struct mkvm_lapic *a)
 {
 	u32 ppr = update_ppr(a);
-	int irr = highest(a, MKVM_APIC_IRR);
+	int irr;
 
+	take_in(a);
+	irr = highest(a, MKVM_APIC_IRR);
 	return a->mode && irr >= 0 && ((u32)irr & 0xf0) > (ppr & 0xf0) ? irr : -1;
 }
 
@@ -117,28 +130,45 @@ static u32 look(struct mkvm_lapic *a)
 	return mkvm_lapic_pending(a) >= 0 ? MKVM_APIC_DO_LOOK : 0;
 }
 
+u16 mkvm_lapic_status(struct mkvm_lapic *a, u64 eoi_exits[4])
+{
+	int isr = highest(a, MKVM_APIC_ISR), irr;
+	u32 i;
+
+	take_in(a);
+	irr = highest(a, MKVM_APIC_IRR);
+	for (i = 0; i < 4; i++)
+		eoi_exits[i] = *reg(a, MKVM_APIC_TMR + 2 * i) |
+			       (u64)*reg(a, MKVM_APIC_TMR + 2 * i + 1) << 32;
+	return (u16)((irr < 0 ? 0 : irr) | (isr < 0 ? 0 : isr) << 8);
+}
+
+u32 mkvm_lapic_after_eoi(const struct mkvm_lapic *a, u8 vector)
+{
+	return test_vector(a, MKVM_APIC_TMR, vector) &&
+	       !(*reg(a, MKVM_APIC_SVR) & MKVM_APIC_NO_EOI_MSG) ? MKVM_APIC_DO_EOI | vector : 0;
+}
+
 u32 mkvm_lapic_eoi(struct mkvm_lapic *a)
 {
 	int vector = highest(a, MKVM_APIC_ISR);
-	u32 effects;
 
 	if (vector < 0)
 		return 0;
 	set_vector(a, MKVM_APIC_ISR, (u8)vector, false);
-	effects = look(a);
-	if (test_vector(a, MKVM_APIC_TMR, (u8)vector) &&
-	    !(*reg(a, MKVM_APIC_SVR) & MKVM_APIC_NO_EOI_MSG))
-		effects |= MKVM_APIC_DO_EOI | (u32)vector;
-	return effects;
+	return look(a) | mkvm_lapic_after_eoi(a, (u8)vector);
 }
 
 /* ---- what comes in ---- */
 
 static u32 deliver(struct mkvm_lapic *a, u8 vector, bool level)
 {
-	if (test_vector(a, MKVM_APIC_IRR, vector))
+	u32 bit = MKVM_BIT(vector % 32);
+
+	if ((*word(a, MKVM_APIC_IRR, vector) | a->came[vector / 32]) & bit)
 		return 0;
-	set_vector(a, MKVM_APIC_IRR, vector, true);
+	a->came[vector / 32] |= bit;
+	a->came_words |= (u8)(1u << vector / 32);
 	set_vector(a, MKVM_APIC_TMR, vector, level);
 	return MKVM_APIC_DO_LOOK;
 }
@@ -420,6 +450,9 @@ u32 mkvm_lapic_read(struct mkvm_lapic *a, u32 nr, u64 now)
 	switch (nr) {
 	case MKVM_APIC_TMCCT:
 		return current_count(a, now);
+	case MKVM_APIC_IRR ... MKVM_APIC_IRR + 7:
+		take_in(a);
+		break;
 	case 0x09:	/* no bus, no arbitration: the priority is all there is of it */
 	case MKVM_APIC_PPR:
 		return update_ppr(a);
@@ -491,6 +524,7 @@ void mkvm_lapic_reset(struct mkvm_lapic *a, bool init, bool bsp, bool no_eoi_msg
 {
 	u32 id = init ? *reg(a, MKVM_APIC_ID) : a->id << 24;
 
+	take_in(a);
 	memset(a->page, 0, sizeof(*a->page));
 	stop_timer(a);
 	a->errors = 0;
@@ -507,6 +541,7 @@ void mkvm_lapic_reset(struct mkvm_lapic *a, bool init, bool bsp, bool no_eoi_msg
 void mkvm_lapic_get(struct mkvm_lapic *a, struct mkvm_apic_page *out, u64 now)
 {
 	update_ppr(a);
+	take_in(a);
 	*out = *a->page;
 	out->reg[MKVM_APIC_TMCCT].value = current_count(a, now);
 }
@@ -517,6 +552,7 @@ u32 mkvm_lapic_set(struct mkvm_lapic *a, const struct mkvm_apic_page *in, u64 no
 	u64 left = (u64)in->reg[MKVM_APIC_TMCCT].value;
 	u32 nr;
 
+	take_in(a);
 	for (nr = 0; nr < MKVM_APIC_NR_REGS; nr++)
 		if (rules[nr].mask)
 			*reg(a, nr) = writable(a, nr, in->reg[nr].value);

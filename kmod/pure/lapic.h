@@ -78,6 +78,9 @@ struct mkvm_lapic {
 	u32 mode;		/* MKVM_APIC_MODE() */
 	bool has_deadline;	/* the guest's CPUID has TSC-deadline mode */
 	u8 errors;		/* since ESR was written */
+	/* Came, not yet in IRR, which the CPU itself may be changing; a bit per word of it. */
+	u32 came[8];
+	u8 came_words;
 	u32 turns;		/* lowest-priority interrupts had: who had fewest is next */
 	u64 period;		/* of the timer; not in deadline mode */
 	u64 expires;		/* the timer is due; 0: it is not running */
@@ -135,6 +138,13 @@ u32 mkvm_lapic_error(struct mkvm_lapic *a, u8 error);
 /* The vector that the CPU should take now, or -1; then taking it. Updates PPR. */
 int mkvm_lapic_pending(struct mkvm_lapic *a);
 void mkvm_lapic_take(struct mkvm_lapic *a, u8 vector);
+/*
+ * Instead of these two, where the CPU delivers from the page. Status is RVI and SVI: SDM vol. 3,
+ * section "Guest Interrupt Status"; eoi_exits has a bit for each vector whose EOI has effects.
+ */
+u16 mkvm_lapic_status(struct mkvm_lapic *a, u64 eoi_exits[4]);
+/* It was the CPU that ended the interrupt: what is left to do. */
+u32 mkvm_lapic_after_eoi(const struct mkvm_lapic *a, u8 vector);
 /* Does LINT0 pass on the 8259's interrupts? */
 bool mkvm_lapic_takes_extint(const struct mkvm_lapic *a);
 

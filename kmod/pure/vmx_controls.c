@@ -9,7 +9,7 @@
 /*
  * Not listed and therefore clear wherever the CPU allows it: CR3-load and
  * CR3-store exiting (the guest owns CR3 under EPT), INVLPG exiting, RDTSC
- * exiting, TPR shadow, and acknowledge interrupt on exit (the host takes its
+ * exiting, and acknowledge interrupt on exit (the host takes its
  * interrupts through its IDT once they are enabled again).
  */
 const struct mkvm_vmx_control mkvm_vmx_controls[] = {
@@ -30,12 +30,15 @@ const struct mkvm_vmx_control mkvm_vmx_controls[] = {
 	CONTROL(PROC, REQUIRED, 20, "CR8-store exiting"),
 	CONTROL(PROC, SWITCHED, 2, "interrupt-window exiting"),
 	CONTROL(PROC, SWITCHED, 23, "MOV-DR exiting"),
+	CONTROL(PROC, OPTIONAL, 21, "use TPR shadow"),
 	CONTROL(PROC, OPTIONAL, 22, "NMI-window exiting"),
 	CONTROL(PROC, OPTIONAL, 27, "monitor trap flag"),
 
 	CONTROL(PROC2, REQUIRED, 1, "enable EPT"),
 	CONTROL(PROC2, REQUIRED, 5, "enable VPID"),
 	CONTROL(PROC2, REQUIRED, 7, "unrestricted guest"),
+	CONTROL(PROC2, OPTIONAL, 4, "virtualize x2APIC mode"),
+	CONTROL(PROC2, OPTIONAL, 9, "virtual-interrupt delivery"),
 	CONTROL(PROC2, WANTED, 3, "enable RDTSCP"),
 	CONTROL(PROC2, WANTED, 12, "enable INVPCID"),
 	CONTROL(PROC2, WANTED, 20, "enable XSAVES/XRSTORS"),

@@ -5,14 +5,16 @@
  * SDM vol. 3, chapter "Virtual Machine Control Structures".
  */
 #include <linux/gfp.h>
+#include <linux/module.h>
 #include <asm/msr-index.h>
 #include <asm/trapnr.h>
 
 #include "vmx/vmx.h"
 #include "host/compat.h"
+#include "pure/lapic.h"
 
-/* One for all vCPUs: it never changes after module load. */
-static unsigned long *msr_bitmap;
+/* For all vCPUs, and for those with a virtual x2APIC: they never change after module load. */
+static unsigned long *msr_bitmap, *x2apic_msr_bitmap;
 
 /*
  * Exceptions that the host must see: #MC is the machine's, #DB and #AC are
@@ -25,38 +27,55 @@ static unsigned long *msr_bitmap;
 #define MSR_BITMAP_HIGH		(1024 * 8)
 #define MSR_BITMAP_WRITE	(2048 * 8)
 
-static void msr_let_through(u32 msr, bool write)
+static void let_through(unsigned long *bitmap, u32 msr, bool read, bool write)
 {
 	unsigned long bit = (msr & 0x1fff) + (msr >= 0xc0000000 ? MSR_BITMAP_HIGH : 0);
 
-	__clear_bit(bit, msr_bitmap);
+	if (read)
+		__clear_bit(bit, bitmap);
 	if (write)
-		__clear_bit(bit + MSR_BITMAP_WRITE, msr_bitmap);
+		__clear_bit(bit + MSR_BITMAP_WRITE, bitmap);
 }
 
 /*
  * Let through only what VM entry and exit switch (the VMCS has a field), what
  * host_enter/host_leave switch, and the TSC, whose reads the CPU offsets.
  */
+static void fill_bitmap(unsigned long *bitmap)
+{
+	memset(bitmap, 0xff, PAGE_SIZE);
+	let_through(bitmap, MSR_IA32_TSC, true, false);
+	let_through(bitmap, MSR_FS_BASE, true, true);
+	let_through(bitmap, MSR_GS_BASE, true, true);
+	let_through(bitmap, MSR_KERNEL_GS_BASE, true, true);
+	let_through(bitmap, MSR_IA32_SYSENTER_CS, true, true);
+	let_through(bitmap, MSR_IA32_SYSENTER_ESP, true, true);
+	let_through(bitmap, MSR_IA32_SYSENTER_EIP, true, true);
+}
+
+/* And what the CPU finds in the virtual-APIC page: with other registers it would be the host's. */
+static void fill_x2apic_bitmap(unsigned long *bitmap)
+{
+	fill_bitmap(bitmap);
+	let_through(bitmap, MKVM_X2APIC_MSR + MKVM_APIC_TPR, true, true);
+	let_through(bitmap, MKVM_X2APIC_MSR + MKVM_APIC_EOI, false, true);
+	let_through(bitmap, MKVM_X2APIC_MSR + MKVM_APIC_SELF_IPI, false, true);
+}
+
 int vmx_controls_setup(void)
 {
-	msr_bitmap = (unsigned long *)__get_free_page(GFP_KERNEL);
+	msr_bitmap = (unsigned long *)__get_free_pages(GFP_KERNEL, 1);
 	if (!msr_bitmap)
 		return -ENOMEM;
-	memset(msr_bitmap, 0xff, PAGE_SIZE);
-	msr_let_through(MSR_IA32_TSC, false);
-	msr_let_through(MSR_FS_BASE, true);
-	msr_let_through(MSR_GS_BASE, true);
-	msr_let_through(MSR_KERNEL_GS_BASE, true);
-	msr_let_through(MSR_IA32_SYSENTER_CS, true);
-	msr_let_through(MSR_IA32_SYSENTER_ESP, true);
-	msr_let_through(MSR_IA32_SYSENTER_EIP, true);
+	x2apic_msr_bitmap = msr_bitmap + PAGE_SIZE / sizeof(*msr_bitmap);
+	fill_bitmap(msr_bitmap);
+	fill_x2apic_bitmap(x2apic_msr_bitmap);
 	return 0;
 }
 
 void vmx_controls_unsetup(void)
 {
-	free_page((unsigned long)msr_bitmap);
+	free_pages((unsigned long)msr_bitmap, 1);
 	msr_bitmap = NULL;
 }
 
@@ -159,6 +178,43 @@ void vmx_intercept_msrs(struct mkvm_vcpu *v, bool all)
 {
 	vmx_set_procbased(to_vmx(v), all ? 0 : CPU_BASED_USE_MSR_BITMAPS,
 			  all ? CPU_BASED_USE_MSR_BITMAPS : 0);
+}
+
+#define APIC_CONTROLS	(SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE | \
+			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
+#define CR8_EXITS	(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING)
+
+/*
+ * By default only on CPUs that can post interrupts, as all have that do this well: Bochs 2.7
+ * cannot, and after a VM exit in the delivery of a virtual interrupt its IDT-vectoring
+ * information is another event's.
+ */
+static int virtual_apic = -1;
+module_param(virtual_apic, int, 0444);
+MODULE_PARM_DESC(virtual_apic, "the CPU delivers in x2APIC mode: 0 never, 1 if it can, -1 if it does it well");
+
+static bool can_virtualize_apic(void)
+{
+	const struct mkvm_vmx_caps *caps = &vmx_host.caps;
+
+	return virtual_apic && mkvm_vmx_has(caps, MKVM_CTL_PROC, CPU_BASED_TPR_SHADOW) &&
+	       mkvm_vmx_has(caps, MKVM_CTL_PROC2, APIC_CONTROLS) &&
+	       (virtual_apic > 0 || mkvm_vmx_has(caps, MKVM_CTL_PIN, PIN_BASED_POSTED_INTR));
+}
+
+/* SDM vol. 3, chapter "APIC Virtualization and Virtual Interrupts". */
+bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, bool on)
+{
+	u32 proc2 = vmx_host.word[MKVM_CTL_PROC2];
+
+	if (!can_virtualize_apic())
+		return false;
+	vmx_set_procbased(to_vmx(v), on ? CPU_BASED_TPR_SHADOW : CR8_EXITS,
+			  on ? CR8_EXITS : CPU_BASED_TPR_SHADOW);
+	vmcs_write(SECONDARY_VM_EXEC_CONTROL, (u32)(on ? proc2 | APIC_CONTROLS : proc2));
+	vmcs_write(MSR_BITMAP, (u64)__pa(on ? x2apic_msr_bitmap : msr_bitmap));
+	vmcs_write(VIRTUAL_APIC_PAGE_ADDR, (u64)__pa(page));
+	return on;
 }
 
 void vmx_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on)

@@ -216,6 +216,20 @@ static int exit_ept_misconfiguration(struct mkvm_vcpu *v)
 	return unexpected_exit(v);
 }
 
+/* A level-triggered interrupt's: the CPU has done all the rest. */
+static int exit_eoi(struct mkvm_vcpu *v)
+{
+	mkvm_apic_after_eoi(v, vmcs_read(EXIT_QUALIFICATION));
+	return MKVM_RESUME;
+}
+
+/* SELF IPI of a vector below 16: an error, whichever it is. */
+static int exit_apic_write(struct mkvm_vcpu *v)
+{
+	mkvm_apic_wrmsr(v, MKVM_X2APIC_MSR + MKVM_APIC_SELF_IPI, 0);
+	return MKVM_RESUME;
+}
+
 /* Hot reasons first; a reason without a row is told to userspace. */
 static const struct exit_rule exit_rules[] = {
 	[EXIT_REASON_CPUID]			= { mkvm_insn_cpuid, SKIPS },
@@ -223,6 +237,8 @@ static const struct exit_rule exit_rules[] = {
 	[EXIT_REASON_IO_INSTRUCTION]		= { exit_io },
 	[EXIT_REASON_EPT_VIOLATION]		= { exit_ept_violation, IN_DELIVERY },
 	[EXIT_REASON_HLT]			= { mkvm_halt, SKIPS },
+	[EXIT_REASON_EOI_INDUCED]		= { exit_eoi },
+	[EXIT_REASON_APIC_WRITE]		= { exit_apic_write },
 	[EXIT_REASON_MSR_READ]			= { mkvm_rdmsr, SKIPS },
 	[EXIT_REASON_MSR_WRITE]			= { mkvm_wrmsr, SKIPS },
 	[EXIT_REASON_CR_ACCESS]			= { exit_cr_access, SKIPS },

@@ -52,6 +52,20 @@ void vmx_set_windows(struct mkvm_vcpu *v, bool irq, bool nmi)
 			   CPU_BASED_NMI_WINDOW_EXITING) & ~windows);
 }
 
+void vmx_set_apic_status(struct mkvm_vcpu *v, u16 status, const u64 eoi_exits[4])
+{
+	struct vmx_vcpu *vmx = to_vmx(v);
+	u32 i;
+
+	if (vmcs_read(GUEST_INTR_STATUS) != status)
+		vmcs_write(GUEST_INTR_STATUS, status);
+	for (i = 0; i < 4; i++)
+		if (vmx->eoi_exits[i] != eoi_exits[i]) {
+			vmx->eoi_exits[i] = eoi_exits[i];
+			vmcs_write_raw(EOI_EXIT_BITMAP0 + 2 * i, eoi_exits[i]);
+		}
+}
+
 /* After an exit that can interrupt event delivery. */
 void vmx_requeue(struct mkvm_vcpu *v)
 {

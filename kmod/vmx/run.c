@@ -210,6 +210,8 @@ const struct mkvm_vendor mkvm_vmx = {
 	.pgtable		= &mkvm_pgtable_ept,
 #define OP(type, op, args)	.op = vmx_##op,
 #include "vendor_ops.h"
+	.virtualize_apic	= vmx_virtualize_apic,
+	.set_apic_status	= vmx_set_apic_status,
 	.get_pdptrs		= vmx_get_pdptrs,
 	.dump_vmcs		= vmx_dump,
 };

@@ -23,6 +23,7 @@ struct vmx_vcpu {
 
 	/* What the VMCS holds, so that a VMWRITE happens when a value changed. */
 	u32 procbased;
+	u64 eoi_exits[4];
 	unsigned long host_rsp;		/* enter.S */
 	unsigned long host_cr3;
 	unsigned long host_cr4;
@@ -55,6 +56,7 @@ int vmx_controls_setup(void);
 void vmx_controls_unsetup(void);
 void vmx_vmcs_init(struct mkvm_vcpu *v);
 void vmx_set_procbased(struct vmx_vcpu *vmx, u32 set, u32 clear);
+bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, bool on);
 void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu);
 
 /* state.c */
@@ -66,6 +68,7 @@ void vmx_switch_msrs_to_guest(struct vmx_vcpu *vmx);
 void vmx_switch_msrs_to_host(struct vmx_vcpu *vmx);
 
 /* inject.c */
+void vmx_set_apic_status(struct mkvm_vcpu *v, u16 status, const u64 eoi_exits[4]);
 void vmx_requeue(struct mkvm_vcpu *v);
 
 /* exit.c: interrupts off; enum mkvm_next or an errno */

@@ -72,6 +72,7 @@ void mkvm_inject(struct mkvm_vcpu *v)
 	bool irq_window = mkvm_window_requested(v);	/* once: it may change */
 
 	v->injected = MKVM_INJECTED_NOTHING;
+	mkvm_apic_sync(v);
 	inject_one(v);
 	irq_window |= (v->irq.valid && v->injected != MKVM_INJECTED_IRQ) || mkvm_apic_has_irq(v);
 	v->windows = irq_window || v->nmi_pending;
