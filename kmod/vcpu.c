@@ -211,7 +211,7 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= MKVM_VCPU_PAGES)
 		return VM_FAULT_SIGBUS;
-	vmf->page = v->pages[vmf->pgoff];
+	vmf->page = v->pages[array_index_nospec(vmf->pgoff, MKVM_VCPU_PAGES)];
 	get_page(vmf->page);
 	return 0;
 }

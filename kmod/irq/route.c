@@ -18,6 +18,7 @@ static struct mkvm_route default_route(const struct mkvm_vm *vm, u32 gsi)
 
 	if (vm->irqchip != MKVM_IRQCHIP_KERNEL || gsi >= MKVM_IOAPIC_PINS)
 		return route;
+	gsi = array_index_nospec(gsi, MKVM_IOAPIC_PINS);
 	route.pin[KVM_IRQCHIP_IOAPIC] = gsi + 1;
 	if (gsi < MKVM_PIC_NR_IRQS)
 		route.pin[gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE] = gsi % 8 + 1;

@@ -224,7 +224,8 @@ u64 *mkvm_msr_stored(struct mkvm_msr_file *file, u32 index)
 		if (rules[i].home != MKVM_MSR_STORED)
 			continue;
 		if (index - rules[i].index < rules[i].count)
-			return &file->value[slot + index - rules[i].index];
+			return &file->value[slot + array_index_nospec(index - rules[i].index,
+								     rules[i].count)];
 		slot += rules[i].count;
 	}
 	return NULL;

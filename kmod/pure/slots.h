@@ -67,7 +67,9 @@ void mkvm_slots_apply(const struct mkvm_slots *from, const struct mkvm_slot_chan
 
 static inline unsigned long mkvm_slot_hva(const struct mkvm_memslot *slot, mkvm_gfn_t gfn)
 {
-	return slot->hva + (unsigned long)((gfn - slot->base_gfn) << MKVM_PAGE_SHIFT);
+	u64 page = array_index_nospec(gfn - slot->base_gfn, slot->npages);
+
+	return slot->hva + (unsigned long)(page << MKVM_PAGE_SHIFT);
 }
 
 /* The gfns that @slot shows of the host's [start, end); false: none. */

@@ -50,7 +50,7 @@ void mkvm_load_guest_drs(struct mkvm_vcpu *v)
 static u64 read_dr(struct mkvm_vcpu *v, unsigned int dr)
 {
 	if (dr < 4)
-		return v->dr[dr];
+		return v->dr[array_index_nospec(dr, 4)];
 	return dr == 6 ? v->dr6 : v->dr7;
 }
 
@@ -60,7 +60,7 @@ static bool write_dr(struct mkvm_vcpu *v, unsigned int dr, u64 value)
 	if (dr >= 4 && value >> 32)
 		return false;
 	if (dr < 4) {
-		v->dr[dr] = value;
+		v->dr[array_index_nospec(dr, 4)] = value;
 	} else if (dr == 6) {
 		v->dr6 = (value & ~(u64)BIT(12)) | MKVM_DR6_RESET;
 	} else {
