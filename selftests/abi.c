@@ -297,6 +297,7 @@ TEST(vcpu_map_outlives_the_fds)
 	EXPECT_EQ(0, munmap(v.run, v.run_size));
 }
 
+/* Class 32. The guards are in get_supported_cpuid(), and that no more than max entries are made. */
 TEST(supported_cpuid_nent_protocol)
 {
 	struct cpuid_table full, t;

@@ -115,8 +115,9 @@ static struct mkvm_vcpu_stats stats(struct vcpu *v)
 	return s;
 }
 
-/* ---- without an irqchip; class 27 of the bug classes ---- */
+/* ---- without an irqchip ---- */
 
+/* Class 27. The guards are the looks at v->apic in irq/lapic.c, and in mkvm_halt(). */
 TEST(nothing_without_an_irqchip)
 {
 	struct kvm_lapic_state s = { 0 };
@@ -134,7 +135,7 @@ TEST(nothing_without_an_irqchip)
 	EXPECT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
 }
 
-
+/* Class 28: no vCPU without its APIC beside chips. The guard is create_irqchip() in vm.c. */
 TEST(irqchip_is_chosen_before_vcpus)
 {
 	struct kvm_enable_cap enable = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 4097 } };
@@ -230,12 +231,17 @@ TEST(timer_deadline)
 	EXPECT_EQ(0, get_regs(&g.cpu).rax);		/* disarmed */
 }
 
-/* Class 26: no divide configuration, count or mode makes the timer divide by 0. */
+/*
+ * Class 26: no divide configuration, count or mode makes the timer divide by 0, and a period of
+ * 0 is no timer. The guard is start_timer()'s on the period.
+ */
 GUEST(sweep, 64, ENABLE "xor %ebx, %ebx; 1: mov %ebx, 0x3e0(%rbp);"
       "mov %ebx, %eax; and $0x60, %eax; shl $12, %eax; or $0x10030, %eax; mov %eax, 0x320(%rbp);"
       "mov %ebx, %ecx; and $31, %ecx; mov $1, %eax; shl %cl, %eax; mov %eax, 0x380(%rbp);"
       "mov 0x390(%rbp), %eax; movl $0, 0x380(%rbp); mov 0x390(%rbp), %eax; or %eax, %edi;"
-      "inc %ebx; cmp $0x80, %ebx; jne 1b;" DONE);
+      "inc %ebx; cmp $0x80, %ebx; jne 1b;"
+      "movl $0x20030, 0x320(%rbp); movl $0, 0x380(%rbp); sti; mov $1000, %ecx;"
+      "2: mov 0x390(%rbp), %eax; loop 2b;" DONE);
 
 TEST(timer_sweep)
 {
@@ -245,6 +251,39 @@ TEST(timer_sweep)
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
 	EXPECT_EQ(0, get_regs(&g.cpu).rdi);
 	EXPECT_EQ(0, traps(&g)->count);
+}
+
+/* EBX: the most that was left of a period of 1. */
+GUEST(fast, 64, ENABLE "movl $0x30030, 0x320(%rbp); movl $11, 0x3e0(%rbp); movl $1, 0x380(%rbp);"
+      "xor %ebx, %ebx; mov $200, %ecx;"
+      "1: mov 0x390(%rbp), %eax; cmp %ebx, %eax; cmova %eax, %ebx; loop 1b;"
+      "movl $0, 0x380(%rbp);" DONE);
+
+/* Class 26: no period is shorter than 200 us, KVM's least. The guard is set_period()'s. */
+TEST(timer_is_not_faster_than_the_host_bears)
+{
+	struct guest g;
+
+	START1(&g, fast);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_LT(1000, get_regs(&g.cpu).rbx);
+}
+
+/* RDI: all that was read where no register is, and by accesses that leave theirs. */
+GUEST(sweeps_page, 64, ENABLE "movl $0, 0x280(%rbp); xor %edi, %edi; mov $0x400, %esi;"
+      "1: mov (%rbp,%rsi), %eax; or %eax, %edi; movl $-1, (%rbp,%rsi); add $0x10, %esi;"
+      "cmp $0x1000, %esi; jne 1b; mov 0xf1(%rbp), %eax; or %rax, %rdi; mov 0xff(%rbp), %rax;"
+      "or %rax, %rdi; movl $0, 0x280(%rbp); mov 0x280(%rbp), %ebx;" DONE);
+
+/* Class 26: the page beyond the registers. The guards are the bounds in mkvm_apic_mmio(). */
+TEST(xapic_page)
+{
+	struct guest g;
+
+	START1(&g, sweeps_page);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(0, get_regs(&g.cpu).rdi);
+	EXPECT_EQ(0, get_regs(&g.cpu).rbx);		/* no error was noted */
 }
 
 /* ---- priorities ---- */
@@ -464,7 +503,10 @@ static int try_rdmsr(struct guest *g, u32 index)
 	return try_msr(g, false, index, 0);
 }
 
-/* Class 20 and 26: all 256 MSRs, in and out of x2APIC mode, and ICR to everybody there may be. */
+/*
+ * Classes 20 and 26: all 256 MSRs, in and out of x2APIC mode, and ICR to everybody there may be.
+ * The guards are x2apic_has() and the reserved bits in mkvm_lapic_wrmsr().
+ */
 TEST(x2apic_registers)
 {
 	static const u32 readable[] = {
@@ -751,7 +793,7 @@ GUEST(broadcasts, 64, ENABLE "1: movl $0xc4030, 0x300(%rbp); movl $0xff000000, 0
       "movl $0x4830, 0x300(%rbp); movl $0x3f000000, 0x310(%rbp); movl $0x4131, 0x300(%rbp);"
       "jmp 1b");
 
-/* Class 5: messages to everybody while vCPUs are being made. */
+/* Class 5: messages to everybody while vCPUs are being made. Guard: the order in publish(), vcpu.c. */
 TEST(broadcast_while_vcpus_come)
 {
 	struct guest_thread t;
@@ -768,7 +810,7 @@ TEST(broadcast_while_vcpus_come)
 GUEST(ticks, 64, ENABLE "movl $0x20030, 0x320(%rbp); movl $200000, 0x380(%rbp); sti;"
       "1: hlt;" ACK "jmp 1b");
 
-/* Class 36: processes that end with a timer armed, in the guest or in HLT. */
+/* Class 36: processes that end with a timer armed. Guard: hrtimer_cancel() in mkvm_apic_free(). */
 TEST(killed_with_an_armed_timer)
 {
 	for (int i = 0; i < 20; i++) {

@@ -259,6 +259,7 @@ TEST(userspace_can_make_it_a_gp)
 /* FS_BASE is one that the guest reads without a VM exit as long as nobody minds. */
 TEST(filtered_msr)
 {
+	struct kvm_regs regs;
 	struct guest g;
 
 	start_msr(&g, reads_msr, reads_msr_end - reads_msr, MSR_FS_BASE);
@@ -269,6 +270,15 @@ TEST(filtered_msr)
 	g.cpu.run->msr.data = 5;
 	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
 	EXPECT_EQ(5, get_regs(&g.cpu).rax);
+
+	/* The next one is behind the bitmap. */
+	regs = get_regs(&g.cpu);
+	regs.rip = GUEST_CODE;
+	regs.rcx = MSR_GS_BASE;
+	set_regs(&g.cpu, &regs);
+	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
+	regs.rcx = MSR_FS_BASE;
+	set_regs(&g.cpu, &regs);
 
 	ASSERT_EQ(0, refuse(&g, MSR_FS_BASE, KVM_MSR_FILTER_WRITE));
 	jump_to(&g.cpu, GUEST_CODE);
@@ -328,9 +338,10 @@ static void save(struct guest *g, struct saved *s)
 		s->msrs.entries[i] = (struct kvm_msr_entry){ .index = list.indices[i] };
 	if (kvm(g->cpu.fd, KVM_GET_MSRS, &s->msrs) != (int)list.nmsrs)
 		die("KVM_GET_MSRS");
+	dirty_heap();
 	if (host_has_xsave() && kvm(g->cpu.fd, KVM_GET_XCRS, &s->xcrs))
 		die("KVM_GET_XCRS");
-#define GET(what, get, set)	if (kvm(g->cpu.fd, get, &s->what)) die(#get);
+#define GET(what, get, set)	dirty_heap(); if (kvm(g->cpu.fd, get, &s->what)) die(#get);
 	EACH(GET)
 }
 
@@ -405,7 +416,7 @@ TEST(a_vcpu_continues_in_another_vm)
 }
 
 /*
- * CVE-2023-1513, CVE-2022-48764: what has no meaning is 0, not what was in the
+ * Class 13, CVE-2023-1513, CVE-2022-48764: what has no meaning is 0, not what was in the
  * kernel's memory. The guard is kzalloc() in mkvm_arg_in().
  */
 TEST(reserved_bytes_are_zero)

@@ -192,7 +192,7 @@ TEST_F(dirty, log_moves_with_its_slot)
 	EXPECT_EQ(1 << 5 | 1 << 7, self->log[0]);
 }
 
-/* Sizes that are no multiple of 64 pages; the guard is BITS_TO_LONGS() in dirty.c. */
+/* Class 38: sizes that are no multiple of 64 pages. The guard is BITS_TO_LONGS() in dirty.c. */
 static void check_size(struct __test_metadata *_metadata, struct guest *g, u64 pages)
 {
 	u64 words = (pages + 63) / 64, bytes = (words * 8 + PAGE - 1) & -PAGE;
@@ -278,6 +278,7 @@ TEST_F(dirty, manual_clear)
 	EXPECT_EQ(3, fetch(self));
 }
 
+/* Class 38. The guards are the checks of the range in clear_log(). */
 TEST_F(dirty, manual_clear_ranges)
 {
 	struct guest *g = &self->g;

@@ -5,7 +5,9 @@
  * reports by OUT; RBX says what it does first.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -226,6 +228,7 @@ TEST_F(chips, edge_is_taken_once)
 	EXPECT_EQ(0, entry(vm, 10) & REMOTE_IRR);
 }
 
+/* Class 28, CVE-2014-0155: high during its EOI. The guard is Remote IRR in deliver(), ioapic.c. */
 TEST_F(chips, level_waits_for_its_eoi)
 {
 	struct vm *vm = &self->g.vm;
@@ -234,6 +237,7 @@ TEST_F(chips, level_waits_for_its_eoi)
 	EXPECT_LT(0, line(vm, 10, 1));
 	EXPECT_EQ(REMOTE_IRR, entry(vm, 10) & REMOTE_IRR);
 	EXPECT_EQ(1, run_guest(&self->g, NOTHING));
+	EXPECT_EQ(-1, line(vm, 10, 1));			/* nobody is told */
 	EXPECT_EQ(0, run_guest(&self->g, NOTHING));
 	EXPECT_EQ(1, run_guest(&self->g, LAPIC_EOI));	/* still high: again */
 	EXPECT_EQ(1, run_guest(&self->g, LAPIC_EOI));
@@ -277,7 +281,6 @@ GUEST(sweeps_ioapic, 64,
       "xor %ebx, %ebx; movb $0x31, (%rdi); mov 0x10(%rdi), %bx; mov (%rdi), %rcx;"
       "out %al, $0x10; hlt");
 
-/* CVE-2013-1798, CVE-2014-0155, bug class 28; the bound on the index is read_window()'s. */
 TEST_F(chips, every_register_at_every_width)
 {
 	struct kvm_regs regs;
@@ -294,13 +297,36 @@ TEST_F(chips, every_register_at_every_width)
 		EXPECT_EQ(MASKED, (u32)entry(&self->g.vm, pin)) TH_LOG("pin %u", pin);
 }
 
+/* The indices without a register: EDX is all that was read there. */
+GUEST(beyond_ioapic, 64,
+      "mov $0xfec00000, %edi; mov $-1, %edx; mov $3, %esi;"
+      "1: mov %esi, (%rdi); and 0x10(%rdi), %edx; movl $0x10099, 0x10(%rdi); inc %esi;"
+      "cmp $0x10, %esi; jne 2f; mov $0x40, %esi; 2: cmp $0x100, %esi; jne 1b;"
+      "out %al, $0x10; mov 0x100(%rdi), %eax; hlt");
+
+/* Class 28, CVE-2013-1798. Guards: the bounds in read_window(), write_entry(), mkvm_chips_mmio(). */
+TEST_F(chips, ioapic_registers_that_are_not_there)
+{
+	u32 pin;
+
+	for (pin = 0; pin < 24; pin++)
+		set_entry(&self->g.vm, pin, MASKED | (0x40 + pin) | 3ull << 56);
+	guest_code(&self->g, beyond_ioapic, beyond_ioapic_end - beyond_ioapic);
+	jump_to(&self->g.cpu, GUEST_CODE);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&self->g.cpu));
+	EXPECT_EQ(0xffffffff, get_regs(&self->g.cpu).rdx);
+	for (pin = 0; pin < 24; pin++)
+		EXPECT_EQ(MASKED | (0x40 + pin) | 3ull << 56, entry(&self->g.vm, pin));
+	EXPECT_EQ(KVM_EXIT_MMIO, guest_run(&self->g.cpu));
+}
+
 static void fill(void *data, size_t len, u32 *seed)
 {
 	for (u8 *p = data; len--; p++)
 		*p = (*seed = *seed * 1664525 + 1013904223) >> 24;
 }
 
-/* Bug class 28: chips in states that no guest could bring about. */
+/* Class 28: states that no guest could bring about; the guard of the id is in mkvm_set_irqchip(). */
 TEST_F(chips, any_state_can_be_set)
 {
 	struct vm *vm = &self->g.vm;
@@ -342,6 +368,27 @@ TEST_F(chips, state_comes_back)
 		after = get_chip(vm, id);
 		EXPECT_EQ(0, memcmp(&before[id], &after, sizeof(after))) TH_LOG("chip %u", id);
 	}
+}
+
+/* Class 13. The guards are the memset()s in mkvm_get_irqchip() and mkvm_get_pit(). */
+TEST_F(chips, reserved_bytes_of_the_chips_are_zero)
+{
+	struct kvm_pit_config config = { .flags = 0 };
+	struct kvm_pit_state2 pit;
+	struct kvm_irqchip chip;
+	size_t i;
+
+	memset(&chip, 0xa5, sizeof(chip));
+	chip.chip_id = 0;
+	ASSERT_EQ(0, kvm(self->g.vm.fd, KVM_GET_IRQCHIP, &chip));
+	if (!on_stock_kvm())
+		for (i = sizeof(chip.chip.pic); i < sizeof(chip.chip.dummy); i++)
+			ASSERT_EQ(0, chip.chip.dummy[i]) TH_LOG("%zu", i);
+	ASSERT_EQ(0, kvm(self->g.vm.fd, KVM_CREATE_PIT2, &config));
+	memset(&pit, 0xa5, sizeof(pit));
+	ASSERT_EQ(0, kvm(self->g.vm.fd, KVM_GET_PIT2, &pit));
+	for (i = 0; i < sizeof(pit.reserved) / sizeof(pit.reserved[0]); i++)
+		EXPECT_EQ(0, pit.reserved[i]);
 }
 
 /* ---- 8259 pair ---- */
@@ -467,7 +514,7 @@ TEST_F(chips, pit_state)
 	EXPECT_EQ(0, memcmp(&s, &again, sizeof(s)));
 }
 
-/* CVE-2015-7513, bug class 29: without the lower bound of 1 on the count the timer divides by 0. */
+/* Class 29, CVE-2015-7513: the timer would divide by it. The guard is set_channel() in pit.c. */
 TEST_F(chips, pit_counts_of_zero)
 {
 	struct kvm_pit_state2 s;
@@ -499,7 +546,10 @@ GUEST(programs_pit, 64,
       "sti; 1: inc %esi; mov %esi, %eax; shr $3, %eax; out %al, $0x43; out %al, $0x40;"
       "out %al, $0x40; in $0x40, %al; out %al, $0x42; in $0x42, %al; jmp 1b");
 
-/* CVE-2014-3611, bug class 29: two vCPUs at the same channels, and the timer. */
+/*
+ * Class 29, CVE-2014-3611: two vCPUs at the same channels, and the timer; counts of 0 are among
+ * theirs. The guards are write_count()'s on 0 in pit.c, and board->lock.
+ */
 TEST_F(chips, two_vcpus_program_the_pit)
 {
 	struct guest_thread t[2];
@@ -568,7 +618,7 @@ TEST_F(chips, routes_change)
 	EXPECT_EQ(-1, line(vm, 5, 1));
 }
 
-/* CVE-2012-2137, bug class 30. */
+/* Class 30, CVE-2012-2137. The guards are in build_routes(), add_pin() and mkvm_find_route(). */
 TEST_F(chips, impossible_routes)
 {
 	static struct kvm_irq_routing_entry many[4097];
@@ -600,6 +650,8 @@ TEST_F(chips, impossible_routes)
 	two[1].flags = 2;
 	EXPECT_EQ(-EINVAL, route(vm, 1, two + 1));
 	EXPECT_EQ(1, line(vm, 77, 1));		/* none of these changed anything */
+	EXPECT_EQ(-1, line(vm, 4096, 1));
+	EXPECT_EQ(-1, line(vm, ~0u, 1));
 }
 
 static int no_irqchip(struct vm *vm)
@@ -608,7 +660,7 @@ static int no_irqchip(struct vm *vm)
 	return 0;
 }
 
-/* Bug class 27: nothing of this is there without an irqchip. */
+/* Class 27. The guard is each request's look at vm->irqchip, in route.c, eventfd.c, chips.c. */
 TEST(without_an_irqchip)
 {
 	struct kvm_irqchip chip = { .chip_id = 0 };
@@ -806,7 +858,7 @@ TEST_F(chips, irqfd_errors)
 	EXPECT_EQ(-EBADF, irqfd(vm, self->fd, 1, RESAMPLE, -1));
 	EXPECT_EQ(-EINVAL, irqfd(vm, self->fd, 1, RESAMPLE, vm->fd));
 	EXPECT_EQ(-EBADF, irqfd(vm, -1, 1, OFF, 0));
-	/* Bug class 30: a GSI that cannot be is one without a route. */
+	/* Class 30: a GSI that cannot be is one without a route; the guard is default_route(). */
 	EXPECT_EQ(0, irqfd(vm, self->fd, 1u << 31, 0, 0));
 	signal_eventfd(self->fd);
 	EXPECT_EQ(0, run_guest(&self->g, NOTHING));
@@ -821,7 +873,10 @@ static void *signals_for_ever(void *arg)
 	return NULL;
 }
 
-/* CVE-2021-47060 and its like, bug class 31: it goes away while it is signalled. */
+/*
+ * Class 31, CVE-2021-47060 and its like: it goes away while it is signalled. The guard is that
+ * irqfd_shut_down() leaves the eventfd's queue and waits.
+ */
 TEST_F(chips, irqfd_comes_and_goes_while_it_is_signalled)
 {
 	struct vm *vm = &self->g.vm;
@@ -841,7 +896,7 @@ TEST_F(chips, irqfd_comes_and_goes_while_it_is_signalled)
 	pthread_join(thread, NULL);
 }
 
-/* The last file of the eventfd is closed, or the VM's, with a signal on its way. */
+/* Class 31: the last file of the eventfd is closed, or the VM's. Guard: mkvm_irqfds_free() waits. */
 TEST_F(chips, irqfd_whose_end_is_a_close)
 {
 	struct vm vm;
@@ -866,7 +921,51 @@ TEST_F(chips, irqfd_whose_end_is_a_close)
 	}
 }
 
-/* CVE-2024-26976, bug class 36: killed with a timer armed, irqfds assigned, a vCPU in the guest. */
+/* Each eventfd has the lowest number that is free: that of one which nobody let go of is not. */
+static int next_eventfd_id(void)
+{
+	char path[64], text[256] = "";
+	int fd = new_eventfd(), info, id = -1;
+	char *at;
+
+	sprintf(path, "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	if (read(info, text, sizeof(text) - 1) > 0 && (at = strstr(text, "eventfd-id:")))
+		id = atoi(at + strlen("eventfd-id:"));
+	close(info);
+	close(fd);
+	return id;
+}
+
+/* Class 31, CVE-2020-36312: the guards are the puts on each way out of eventfd.c. */
+TEST_F(chips, irqfds_let_go_of_their_eventfds)
+{
+	struct vm *vm = &self->g.vm;
+	int id = next_eventfd_id(), i, fd, resample;
+
+	if (id < 0)
+		SKIP(return, "eventfds have no numbers");
+	for (i = 0; i < 8; i++) {
+		fd = new_eventfd();
+		resample = new_eventfd();
+		EXPECT_EQ(-EBADF, irqfd(vm, fd, 10, RESAMPLE, -1));
+		EXPECT_EQ(0, irqfd(vm, fd, 10, RESAMPLE, resample));
+		EXPECT_EQ(-EBUSY, irqfd(vm, fd, 11, RESAMPLE, resample));
+		EXPECT_EQ(-EBUSY, irqfd(vm, fd, 11, 0, 0));
+		if (i & 1)	/* else the close ends it */
+			EXPECT_EQ(0, irqfd(vm, fd, 10, OFF, 0));
+		close(fd);
+		close(resample);
+	}
+	for (i = 0; i < 500 && next_eventfd_id() != id; i++)
+		usleep(10000);
+	EXPECT_EQ(id, next_eventfd_id());
+}
+
+/*
+ * Class 36, CVE-2024-26976: killed with a timer armed, irqfds assigned, a vCPU in the guest. The
+ * guard is hrtimer_cancel() in mkvm_board_free().
+ */
 TEST(killed_at_any_time)
 {
 	struct guest g;

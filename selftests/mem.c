@@ -473,7 +473,7 @@ TEST_F(mem, access_across_two_slots)
 }
 
 /*
- * CVE-2020-36313: the last slot goes, and its neighbourhood is looked up. The guard
+ * Class 8, CVE-2020-36313: the last slot goes, and its neighbourhood is looked up. The guard
  * is the bound in mkvm_slot_find().
  */
 TEST_F(mem, deleted_slot_becomes_mmio)
@@ -515,7 +515,7 @@ static u64 sum_of_words(u8 *mem, u64 pages)
 	return sum;
 }
 
-/* CVE-2013-4592; the guard is that mkvm_mmu_replace_slots() unmaps the old range. */
+/* Class 9, CVE-2013-4592. The guard is that mkvm_mmu_replace_slots() unmaps the old range. */
 TEST_F(mem, slot_moves_under_a_running_guest)
 {
 	struct guest *g = &self->g;
@@ -740,17 +740,20 @@ TEST_F(mem, mmio_across_a_page_boundary)
 	EXPECT_EQ(0xbbbbbbbbaaaaaaaa, get_regs(&self->g.cpu).rax);
 }
 
+/* Class 12. The guard is that complete_mmio() looks at v->mmio, never at kvm_run. */
 TEST_F(mem, mmio_answer_with_foreign_fields)
 {
 	struct kvm_run *run = self->g.cpu.run;
 
-	for (int i = 0; i < 50; i++) {
+	for (u64 i = 0; i < 50; i++) {
 		ASSERT_EQ(KVM_EXIT_MMIO, run_mov(&self->g, &loads[3]));
+		memcpy(run->mmio.data, &i, 8);
 		run->mmio.len = 0xffffffff;
 		run->mmio.phys_addr = ~0ull;
 		run->mmio.is_write = 1;
 		run->exit_reason = i;
 		ASSERT_EQ(KVM_EXIT_HLT, guest_run(&self->g.cpu));
+		EXPECT_EQ(i, get_regs(&self->g.cpu).rax);
 	}
 }
 

@@ -367,7 +367,7 @@ GUEST(load16, 64, "movups (%rbx), %xmm2");
 GUEST(rmw, 64, "addl $0x01010101, (%rbx)");
 GUEST(movsb, 64, "movsb");
 
-/* CVE-2017-17741, CVE-2014-0049: pieces of an access; the guards are device_len() and left(). */
+/* Class 14, CVE-2017-17741, CVE-2014-0049: pieces of an access. Guards: device_len(), left(). */
 TEST_F(mmio, sixteen_bytes_across_a_page)
 {
 	static const char *const first[16] = { [1] = "w1w8w7", [4] = "w4w8w4", [8] = "w8w8",
@@ -465,7 +465,7 @@ TEST_F(mmio, page_fault_of_the_other_operand)
 	EXPECT_EQ(GUEST_MMIO, out.regs.rsi);
 }
 
-/* Not canonical, found by the segment check before any access. */
+/* Class 16: not canonical, found before any access. Guard: mkvm_linear() in locate(). */
 TEST_F(mmio, general_protection_of_the_other_operand)
 {
 	struct kvm_regs in = { .rsi = GUEST_MMIO, .rdi = 1ull << 60 };
@@ -538,7 +538,7 @@ static void *scribble(void *arg)
 	return NULL;
 }
 
-/* CVE-2021-3501: lengths come from v->mmio, never from kvm_run: complete_mmio(). */
+/* Class 12, CVE-2021-3501: complete_mmio() takes the length from v->mmio, never from kvm_run. */
 TEST_F(mmio, kvm_run_is_scribbled_on)
 {
 	struct kvm_regs in = { .rbx = GUEST_MMIO + PAGE - 5 };
@@ -559,6 +559,7 @@ TEST_F(mmio, kvm_run_is_scribbled_on)
 
 GUEST(fnsave, 64, "fnsave (%rbx)");
 GUEST(sgdt, 64, "sgdt (%rbx)");
+GUEST(store_l, 64, "mov %ecx, (%rbx)");
 
 TEST_F(mmio, unknown_instruction_is_an_internal_error)
 {
@@ -575,7 +576,7 @@ TEST_F(mmio, unknown_instruction_is_an_internal_error)
 	EXPECT_EQ(GUEST_CODE, get_regs(&self->g.cpu).rip);
 }
 
-/* CVE-2014-7842: a process does not end its machine: mkvm_emulation_failed() looks at the CPL. */
+/* Class 17, CVE-2014-7842: a process does not end its machine. Guard: mkvm_emulation_failed(). */
 TEST_F(mmio, unknown_instruction_of_a_process_is_ud)
 {
 	struct kvm_regs in = { .rbx = GUEST_MMIO };
@@ -585,7 +586,7 @@ TEST_F(mmio, unknown_instruction_of_a_process_is_ud)
 	EXPECT_EQ(6, out.vector);
 }
 
-/* CVE-2018-10853: no instruction is executed with more rights than it has; SGDT is not one of ours. */
+/* Class 16, CVE-2018-10853: SGDT is not one of ours: take_0f01(), and the CPL as above. */
 TEST_F(mmio, descriptor_table_of_a_process)
 {
 	struct kvm_regs in = { .rbx = GUEST_MMIO };
@@ -596,6 +597,104 @@ TEST_F(mmio, descriptor_table_of_a_process)
 	out = TRY_USER(&self->g, sgdt, &in);
 	EXPECT_EQ(KVM_EXIT_MMIO, out.exit);
 	EXPECT_EQ(6, out.vector);
+}
+
+/* Class 16: the other operand of a process. Guard: mkvm_walk() is told who asks. */
+TEST_F(mmio, supervisor_memory_of_a_process)
+{
+	struct kvm_regs in = { .rsi = GUEST_MMIO, .rdi = WINDOW + GUEST_DATA };
+	struct outcome out;
+
+	if (on_stock_kvm())
+		SKIP(return, "KVM reads the device, then faults");
+	map_window(&self->g, 0 | 0x83);
+	out = TRY_USER(&self->g, movsb, &in);
+	EXPECT_EQ(KVM_EXIT_MMIO, out.exit);
+	EXPECT_EQ(PF_VECTOR, out.vector);
+	EXPECT_EQ(7, out.error);
+}
+
+/* Class 27: nobody is at the local APIC's page. Guards: mkvm_apic_mmio(), mkvm_apic_eoi_at(). */
+TEST_F(mmio, lapic_page_without_an_irqchip)
+{
+	struct kvm_regs in = { .rbx = 0xfee00020 };
+
+	ASSERT_EQ(KVM_EXIT_MMIO, TRY(&self->g, load, &in).exit);
+	EXPECT_EQ(0xfee00020, self->g.cpu.run->mmio.phys_addr);
+	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&self->g.cpu));
+	in.rbx = 0xfee000b0;
+	in.rcx = 1;
+	ASSERT_EQ(KVM_EXIT_MMIO, TRY(&self->g, store_l, &in).exit);
+	EXPECT_EQ(0xfee000b0, self->g.cpu.run->mmio.phys_addr);
+	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&self->g.cpu));
+}
+
+/* Points the window elsewhere; its code is executed from the old place, which the CPU still knows. */
+GUEST(moves_away, 64, "mov %rdx, (%r8); mov (%rbx), %rax; hlt; hlt; hlt; hlt; hlt; hlt");
+GUEST(other_hlt, 64, "hlt");
+GUEST(other_cpuid, 64, "cpuid");
+GUEST(other_lmsw, 64, "lmsw %ax");
+GUEST(other_lmsw_mem, 64, "lmsw (%rbx)");
+GUEST(other_mov, 64, "mov %eax, %ecx");
+GUEST(other_group, 64, "notl %ecx");
+GUEST(other_no_group, 64, ".byte 0xff, 0x3b");
+GUEST(other_fpu, 64, "fnsave (%rbx)");
+GUEST(other_rep, 64, "rep stosb");
+GUEST(other_sse, 64, "movups (%rbx), %xmm1");
+GUEST(other_aligned, 64, "movaps 8(%rbx), %xmm1");
+
+static u32 run_other(struct guest *g, const u8 *other, size_t len, u64 cr4)
+{
+	struct kvm_regs regs = {
+		.rip = WINDOW + GUEST_CODE, .rsp = GUEST_STACK, .r15 = GUEST_CODE + 0x100,
+		.rbx = GUEST_MMIO, .r8 = GUEST_PD + PAGE, .rdx = (2 * MIB) | 0x83,
+		.rdi = GUEST_MMIO, .rflags = RFLAGS_FIXED,
+	};
+	struct kvm_sregs s;
+	u32 exit;
+
+	guest_code(g, moves_away, moves_away_end - moves_away);
+	memset(g->vm.ram + GUEST_CODE + 0x100, 0xf4, 16);
+	memset(g->vm.ram + GUEST_CODE + 2 * MIB, 0xf4, 64);
+	memcpy(g->vm.ram + GUEST_CODE + 2 * MIB + 3, other, len);
+	set_long_mode(&g->cpu);
+	map_window(g, 0 | 0x83);
+	s = get_sregs(&g->cpu);
+	s.cr4 = (s.cr4 & ~X86_CR4_OSFXSR) | cr4;
+	set_sregs(&g->cpu, &s);
+	set_regs(&g->cpu, &regs);
+	traps(g)->vector = NO_TRAP;
+	exit = guest_run(&g->cpu);
+	return traps(g)->vector == NO_TRAP ? exit : 0x100 + traps(g)->vector;
+}
+#define OTHER_CODE(g, name, cr4) run_other(g, name, name##_end - name, cr4)
+
+/*
+ * Classes 15 and 16, CVE-2016-8630: the instruction that is decoded accesses no memory, or may
+ * not do so. Guards: `op >= MKVM_OP_LMSW` in mkvm_mmio(), ModRM's mod and empty groups in
+ * take_by_rule(), RCX, sse_fault() and alignment in start() and locate().
+ */
+TEST_F(mmio, other_code_than_what_faulted)
+{
+	struct guest *g = &self->g;
+
+	if (on_stock_kvm())
+		SKIP(return, "KVM's emulator executes all of these");
+	OTHER_CODE(g, other_hlt, 0);	/* second-stage faults: the CPU forgets the old place */
+	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, OTHER_CODE(g, other_hlt, 0));
+	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, OTHER_CODE(g, other_cpuid, 0));
+	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, OTHER_CODE(g, other_lmsw, 0));
+	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, OTHER_CODE(g, other_lmsw_mem, 0));
+	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, OTHER_CODE(g, other_mov, 0));
+	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, OTHER_CODE(g, other_group, 0));
+	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, OTHER_CODE(g, other_no_group, 0));
+	EXPECT_EQ(KVM_EXIT_INTERNAL_ERROR, OTHER_CODE(g, other_fpu, 0));
+	EXPECT_EQ(WINDOW + GUEST_CODE + 3, get_regs(&g->cpu).rip);
+	EXPECT_EQ(KVM_EXIT_HLT, OTHER_CODE(g, other_rep, 0));
+	EXPECT_EQ(0, get_regs(&g->cpu).rcx);
+	EXPECT_EQ(0x100 + UD_VECTOR, OTHER_CODE(g, other_sse, 0));
+	EXPECT_EQ(KVM_EXIT_MMIO, OTHER_CODE(g, other_sse, X86_CR4_OSFXSR));
+	EXPECT_EQ(0x100 + GP_VECTOR, OTHER_CODE(g, other_aligned, X86_CR4_OSFXSR));
 }
 
 GUEST(loops, 64,
@@ -620,7 +719,7 @@ static void *rewrite(void *arg)
 }
 
 /*
- * CVE-2016-8630, CVE-2022-1852: everything follows from one copy of the bytes
+ * Class 15, CVE-2016-8630, CVE-2022-1852: everything follows from one copy of the bytes
  * (struct mkvm_fetched), and what it claims has an operation (pure/insn.c).
  */
 TEST_F(mmio, code_is_rewritten_between_fault_and_decode)

@@ -363,7 +363,7 @@ static void *scribble(void *arg)
 	return NULL;
 }
 
-/* CVE-2021-3501, CVE-2019-14821: the kernel must not trust the page that it shares. */
+/* Class 12, CVE-2021-3501, CVE-2019-14821: the kernel must not trust the page that it shares. */
 TEST(run_page_scribbled_during_the_run)
 {
 	struct scribbler s;
@@ -392,20 +392,50 @@ TEST(run_page_scribbled_during_the_run)
 	EXPECT_EQ(KVM_EXIT_HLT, g.cpu.run->exit_reason);
 }
 
-/* What is written into kvm_run's answer after an exit only changes the answer. */
+static void scribble_on_io(struct kvm_run *run, u8 direction)
+{
+	run->io.size = 255;
+	run->io.count = 4096;
+	run->io.data_offset = ~0ull;
+	run->io.direction = direction;
+	run->exit_reason = direction;
+}
+
+GUEST(ins, 64, "mov $0x80, %edx; mov $-1, %rax; in %dx, %ax; mov %rax, %rbx; cld; mov $20, %ecx;"
+      "rep insw; hlt");
+
+/*
+ * Class 12, CVE-2021-3501: what is written into kvm_run's answer only changes the answer. The
+ * guard is that complete_pio() and complete_string() look at v->pio, never at kvm_run.
+ */
 TEST(io_answer_with_foreign_fields)
 {
+	struct kvm_regs regs;
 	struct guest g;
 
 	guest_long(&g, outs);
 	for (int i = 0; i < 100; i++) {
 		ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
-		g.cpu.run->io.size = 255;
-		g.cpu.run->io.count = ~0u;
-		g.cpu.run->io.data_offset = ~0ull;
-		g.cpu.run->io.direction = i & 1;
-		g.cpu.run->exit_reason = i;
+		scribble_on_io(g.cpu.run, i & 1);
+		EXPECT_EQ(0x42, get_regs(&g.cpu).rax & 0xff);
 	}
+	guest_code(&g, ins, ins_end - ins);
+	jump_to(&g.cpu, GUEST_CODE);
+	regs = get_regs(&g.cpu);
+	regs.rdi = GUEST_DATA;
+	set_regs(&g.cpu, &regs);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	memset((u8 *)g.cpu.run + PAGE, 0x77, PAGE);
+	scribble_on_io(g.cpu.run, KVM_EXIT_IO_OUT);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(0xffffffffffff7777, get_regs(&g.cpu).rbx);
+	ASSERT_EQ(20, g.cpu.run->io.count);
+	memset((u8 *)g.cpu.run + PAGE, 0x66, PAGE);
+	scribble_on_io(g.cpu.run, KVM_EXIT_IO_OUT);
+	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
+	EXPECT_EQ(0x66, g.vm.ram[GUEST_DATA + 39]);
+	EXPECT_EQ(0, g.vm.ram[GUEST_DATA + 40]);
+	EXPECT_EQ(GUEST_DATA + 40, get_regs(&g.cpu).rdi);
 }
 
 static void run_in_child(int phase)

@@ -632,6 +632,7 @@ TEST_F(state, cpuid_round_trip)
 	}
 }
 
+/* Class 32. The guards are the bounds in set_cpuid2() and get_cpuid2(). */
 TEST_F(state, cpuid_counts)
 {
 	struct cpuid_table t;
@@ -651,7 +652,7 @@ TEST_F(state, cpuid_counts)
 	EXPECT_EQ(0, kvm(self->v.fd, KVM_GET_CPUID2, &t));
 }
 
-/* CVE-2019-19332: exactly the room that is needed, before an unmapped page */
+/* Class 32, CVE-2019-19332: exactly the room that is needed. The guard is get_cpuid2()'s on nent. */
 TEST_F(state, cpuid_stays_inside_its_buffer)
 {
 	u8 *map = map_anon(8 * PAGE);
@@ -721,7 +722,7 @@ TEST(cpuid_is_fixed_after_the_first_run)
 	EXPECT_EQ(-EINVAL, kvm(g.cpu.fd, KVM_SET_CPUID2, &t));
 }
 
-/* CVE-2023-1513: nothing of the kernel's stack or heap comes out. */
+/* Class 13, CVE-2023-1513: nothing of the kernel's heap comes out. Guard: kzalloc() in mkvm_arg_in(). */
 TEST_F(state, padding_reads_as_zero)
 {
 	struct kvm_sregs s;
@@ -730,17 +731,21 @@ TEST_F(state, padding_reads_as_zero)
 	struct kvm_fpu fpu;
 
 	memset(&s, 0xa5, sizeof(s));
+	dirty_heap();
 	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_SREGS, &s));
 	EXPECT_TRUE(!s.cs.padding && !s.tr.padding && !s.ldt.padding);
 	EXPECT_TRUE(all_zero(s.gdt.padding, 6) && all_zero(s.idt.padding, 6));
 	memset(&dr, 0xa5, sizeof(dr));
+	dirty_heap();
 	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_DEBUGREGS, &dr));
 	EXPECT_TRUE(!dr.flags && all_zero(dr.reserved, sizeof(dr.reserved)));
 	memset(&e, 0xa5, sizeof(e));
+	dirty_heap();
 	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_VCPU_EVENTS, &e));
 	EXPECT_TRUE(all_zero(e.reserved, sizeof(e.reserved)));
 	EXPECT_EQ(0, e.nmi.pad);
 	memset(&fpu, 0xa5, sizeof(fpu));
+	dirty_heap();
 	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_FPU, &fpu));
 	EXPECT_EQ(0, fpu.pad1);
 	EXPECT_EQ(0, fpu.pad2);
@@ -752,9 +757,11 @@ TEST_F(state, unused_xcrs_and_xsave_tail_read_as_zero)
 	struct kvm_xsave x;
 
 	memset(&xcrs, 0xa5, sizeof(xcrs));
+	dirty_heap();
 	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_XCRS, &xcrs));
 	EXPECT_TRUE(all_zero(&xcrs.xcrs[1], sizeof(xcrs) - offsetof(struct kvm_xcrs, xcrs[1])));
 	memset(&x, 0xa5, sizeof(x));
+	dirty_heap();
 	ASSERT_EQ(0, kvm(self->v.fd, KVM_GET_XSAVE, &x));
 	EXPECT_TRUE(all_zero(&x.region[528 / 4], 48));	/* the header's reserved part */
 }

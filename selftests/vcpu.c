@@ -10,6 +10,7 @@
 
 GUEST(halts, 64, "1: hlt; jmp 1b");
 
+/* Class 4. The guard is the bound in mkvm_vcpu_create(). */
 TEST(impossible_ids_are_einval)
 {
 	struct vm vm;
@@ -24,6 +25,7 @@ TEST(impossible_ids_are_einval)
 	EXPECT_EQ(-EINVAL, kvm_val(vm.fd, KVM_CREATE_VCPU, -1));
 }
 
+/* Class 4. The guard is check_new_id(). */
 TEST(duplicate_id_is_eexist)
 {
 	struct vm vm;

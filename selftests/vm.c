@@ -21,6 +21,7 @@ FIXTURE_TEARDOWN(slots)
 	vm_close(&self->vm);
 }
 
+/* Classes 6 and 7. The guard is region_valid() in pure/slots.c, here and in those below. */
 TEST_F(slots, unaligned_is_einval)
 {
 	struct vm *vm = &self->vm;
@@ -33,7 +34,7 @@ TEST_F(slots, unaligned_is_einval)
 	EXPECT_EQ(0, vm_slot(vm, 0, 0, 0, PAGE, self->mem));
 }
 
-/* The guard is region_valid() in pure/slots.c. */
+/* Class 7. The guards are region_valid() and the limit in mkvm_slots_plan(), pure/slots.c. */
 TEST_F(slots, wrapping_is_einval)
 {
 	struct vm *vm = &self->vm;
@@ -45,7 +46,7 @@ TEST_F(slots, wrapping_is_einval)
 	EXPECT_EQ(-EINVAL, vm_slot(vm, 0, 0, 0, 2 * PAGE, (void *)-PAGE));
 }
 
-/* CVE-2013-1943; the guard is user_range() in memslot.c. */
+/* Class 6, CVE-2013-1943. The guard is user_range() in memslot.c. */
 TEST_F(slots, kernel_addresses_are_einval)
 {
 	static const u64 kernel[] = {

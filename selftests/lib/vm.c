@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -137,6 +138,20 @@ bool host_has_xsave(void)
 
 	__get_cpuid(1, &a, &b, &c, &d);
 	return c & bit_OSXSAVE;
+}
+
+void dirty_heap(void)
+{
+	struct { long type; u8 text[2048]; } message = { .type = 1 };
+	int queue = msgget(IPC_PRIVATE, 0600);
+	size_t size, i;
+
+	memset(message.text, 0xa5, sizeof(message.text));
+	/* A message is one object: a header of 48 bytes and its text. */
+	for (size = 64; size <= 1024; size *= 2)
+		for (i = 0; i < 4; i++)
+			msgsnd(queue, &message, size - 48, IPC_NOWAIT);
+	msgctl(queue, IPC_RMID, NULL);
 }
 
 void *map_anon(size_t size)

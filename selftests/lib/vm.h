@@ -69,6 +69,11 @@ void vm_create_bare(struct vm *vm);			/* no memory */
 void vm_create(struct vm *vm, size_t ram_size);		/* slot 0: anonymous memory */
 int vm_slot(struct vm *vm, u32 slot, u32 flags, u64 gpa, u64 size, const void *hva);
 void vm_close(struct vm *vm);
+/*
+ * Leaves 0xa5 in freed objects of the kernel's heap, where it does not clear what it hands out
+ * (init_on_alloc=0): what an ioctl then leaves out of its answer is seen.
+ */
+void dirty_heap(void);
 void *map_anon(size_t size);				/* private, zeroed, page aligned */
 void *map_anon_aligned(size_t size, size_t align);
 
