@@ -74,6 +74,7 @@ static int change_slots(struct mkvm_vm *vm, struct mkvm_slots *slots,
 	change->new_slot.dirty = dirty;
 	mkvm_slots_apply(slots, change, next);
 	mkvm_mmu_replace_slots(vm, next, change);
+	WRITE_ONCE(vm->slots_version, vm->slots_version + 1);
 	/* Whoever still copies through the old array finishes before we return. */
 	synchronize_srcu_expedited(&vm->srcu);
 	kvfree(slots);
@@ -112,13 +113,19 @@ static void __user *guest_to_user(const struct mkvm_memslot *slot, u64 gpa)
 	return (void __user *)(mkvm_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa));
 }
 
-bool mkvm_is_memory(struct mkvm_vm *vm, u64 gpa)
+const void __user *mkvm_guest_memory(struct mkvm_vm *vm, u64 gpa)
 {
 	int idx = srcu_read_lock(&vm->srcu);
-	bool found = find_slot(vm, gpa);
+	const struct mkvm_memslot *slot = find_slot(vm, gpa);
+	const void __user *at = slot ? guest_to_user(slot, gpa) : NULL;
 
 	srcu_read_unlock(&vm->srcu, idx);
-	return found;
+	return at;
+}
+
+bool mkvm_is_memory(struct mkvm_vm *vm, u64 gpa)
+{
+	return mkvm_guest_memory(vm, gpa);
 }
 
 /* Within a page. Logged after the write: a log fetched in between is not the last. */

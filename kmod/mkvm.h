@@ -68,6 +68,11 @@ int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg);	/* KVM_SET_USER_MEMOR
 int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len);
 int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len);
 bool mkvm_is_memory(struct mkvm_vm *vm, u64 gpa);	/* a slot holds it. Any context. */
+/*
+ * Where the process has it; NULL: no slot. Good until vm->slots_version changes, and after
+ * that still an address that may be read as any of the process's.
+ */
+const void __user *mkvm_guest_memory(struct mkvm_vm *vm, u64 gpa);
 /* One access to the size (4 or 8) aligned bytes at gpa, zero-extended; errors as above. */
 int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size);
 /*
@@ -151,6 +156,7 @@ struct mkvm_vm {
 	struct mutex slots_lock;	/* guards [s] */
 	struct srcu_struct srcu;
 	struct mkvm_slots __rcu *slots;	/* [s] */
+	u64 slots_version;		/* [s]; [a] readers: +1 after each change of slots */
 	u64 dirty_log_mode;		/* [s] KVM_DIRTY_LOG_* */
 	struct mkvm_mmu mmu;
 	struct mkvm_board *board;	/* [I] irq/board.h */
@@ -243,6 +249,38 @@ struct mkvm_event {
 enum mkvm_injected { MKVM_INJECTED_NOTHING, MKVM_INJECTED_EXCEPTION, MKVM_INJECTED_NMI,
 		     MKVM_INJECTED_IRQ };
 
+enum mkvm_seg { MKVM_SEG_ES, MKVM_SEG_CS, MKVM_SEG_SS, MKVM_SEG_DS, MKVM_SEG_FS,
+		MKVM_SEG_GS, MKVM_SEG_LDTR, MKVM_SEG_TR, MKVM_NR_SEGS };
+
+/*
+ * What instruction decoding and guest page walks need of the guest's state, as
+ * it was at the exit; taken under load, used afterwards without. In 64-bit mode
+ * seg has only CS's L bit; mkvm_take_segment() adds FS or GS.
+ */
+struct mkvm_guest_context {
+	u64 cr0, cr3, cr4, efer, rip, rflags;
+	u8 cpl;
+	struct kvm_segment seg[6];	/* enum mkvm_seg, ES..GS */
+};
+
+/*
+ * x86/fetch.c: a decoded instruction of 64-bit code, with all that its translation and
+ * decoding have read. Where that is still so, the outcome is the same.
+ */
+struct mkvm_code {
+	bool valid;
+	u8 cpl, maxphyaddr;
+	u8 levels;			/* of the guest's page tables: entries of at and entry */
+	u64 cr0, cr3, cr4, efer, rip;
+	u64 slots_version;		/* at and bytes_at follow from the slots */
+	const u64 __user *at[5], *bytes_at;
+	u64 entry[5];
+	u64 bytes[2], mask[2];		/* mask: those that are the instruction's */
+	struct mkvm_insn insn;
+};
+
+#define MKVM_NR_CODE	8		/* a power of two */
+
 struct mkvm_fpu;		/* x86/fpu.c */
 
 struct mkvm_vcpu {
@@ -282,6 +320,10 @@ struct mkvm_vcpu {
 		bool in_delivery;	/* of an event, which waits to be injected again */
 	} fault;			/* [v] for mkvm_handle_fault */
 	struct {
+		mkvm_gfn_t gfn;
+		u64 version;		/* vm->slots_version then; 0: none had been set */
+	} no_slot;			/* [v] x86/mmio.c */
+	struct {
 		mkvm_gfn_t gfn;		/* behind the last page mapped */
 		u32 nr;			/* pages mapped with it */
 	} ahead;			/* [v] mmu.c: is the guest going on from there? */
@@ -306,6 +348,7 @@ struct mkvm_vcpu {
 			u64 data[2];
 			u8 split;	/* bytes before that part */
 			bool write;
+			bool faulted;	/* made the VM exit: no memory is there */
 		} transfer[2];
 		u8 nr;			/* of them */
 		u8 now;			/* the one under way */
@@ -313,6 +356,9 @@ struct mkvm_vcpu {
 		u8 stack_size;		/* bytes of the stack pointer */
 		u64 rflags;		/* before the instruction */
 	} mmio;				/* [v] */
+	struct mkvm_guest_context context;	/* [v] of the instruction under way */
+	struct mkvm_code code[MKVM_NR_CODE];	/* [v] by RIP */
+	struct mkvm_code *learns;	/* [v] what the walk under way adds its entries to */
 
 	/* Architectural state that no hardware area holds. */
 	u64 cr8;			/* [v] TPR bits 7:4, without apic: mkvm_get_cr8() */
@@ -410,20 +456,6 @@ int mkvm_handle_fault(struct mkvm_vcpu *v);
 
 /* ---- x86/ ---- */
 
-enum mkvm_seg { MKVM_SEG_ES, MKVM_SEG_CS, MKVM_SEG_SS, MKVM_SEG_DS, MKVM_SEG_FS,
-		MKVM_SEG_GS, MKVM_SEG_LDTR, MKVM_SEG_TR, MKVM_NR_SEGS };
-
-/*
- * What instruction decoding and guest page walks need of the guest's state, as
- * it was at the exit; taken under load, used afterwards without. In 64-bit mode
- * seg has only CS's L bit; mkvm_take_segment() adds FS or GS.
- */
-struct mkvm_guest_context {
-	u64 cr0, cr3, cr4, efer, rip, rflags;
-	u8 cpl;
-	struct kvm_segment seg[6];	/* enum mkvm_seg, ES..GS */
-};
-
 /* x86/walk.c: the guest's own page tables (none, 32-bit, PAE, 4- and 5-level). */
 /*
  * Translate a linear address for an access with these rights at CPL c->cpl;
@@ -435,7 +467,7 @@ int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linea
 
 /* x86/mmio.c, x86/pio.c: deferred steps; each returns enum mkvm_next or an errno. */
 int mkvm_mmio(struct mkvm_vcpu *v);		/* v->fault is an access without a slot */
-int mkvm_pio(struct mkvm_vcpu *v);		/* v->pio set; plain IN/OUT: does not sleep */
+int mkvm_pio(struct mkvm_vcpu *v);		/* v->pio set; IN/OUT: done with MKVM_RESUME */
 int mkvm_pio_string(struct mkvm_vcpu *v);	/* v->pio set; INS/OUTS with or without REP */
 
 #endif /* MKVM_H */

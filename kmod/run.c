@@ -6,6 +6,7 @@
  */
 #include <linux/kvm_host.h>
 #include <linux/sched/signal.h>
+#include <asm/fpu/xcr.h>
 
 #include "mkvm.h"
 #include "vendor.h"
@@ -84,14 +85,17 @@ static int run_loop(struct mkvm_vcpu *v)
 
 	local_irq_disable();
 	guest_timing_enter_irqoff();
-	mkvm_host_note_guest();
 	mkvm_vendor->host_enter(v);
-	mkvm_xcr0_load(v);
+	if (mkvm_host_xcr0 && mkvm_host_xcr0 != v->xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
 	v->in_loop = true;
 	next = mkvm_vendor->run(v);
 	v->in_loop = false;
-	mkvm_xcr0_put(v);
+	if (mkvm_host_xcr0 && mkvm_host_xcr0 != v->xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, mkvm_host_xcr0);
 	mkvm_vendor->host_leave(v);
+	if (next != MKVM_TO_USER)
+		mkvm_host_note_guest();
 	/* What interrupted the guest is taken here, and counted as its time. */
 	local_irq_enable();
 	nop();		/* the STI shadow covers one instruction */

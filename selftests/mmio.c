@@ -752,4 +752,146 @@ TEST_F(mmio, code_is_rewritten_between_fault_and_decode)
 	EXPECT_LT(10, mmio);
 }
 
+/* ---- Instructions that are remembered: fetch.c ---- */
+
+#define ALIAS		0x40000000ull	/* linear: mapped by the tables below, not one to one */
+#define TABLE(i)	(GUEST_DATA + 0x10000 + (i) * PAGE)
+#define CODE(i)		(GUEST_DATA + 0x20000 + (i) * PAGE)
+#define PTE		3ull		/* present, writable */
+#define OTHER_SLOT	(64 * MIB)
+
+GUEST(store4, 64, "1: mov %eax, (%rbx); invlpg (%rcx); jmp 1b");
+GUEST(store1, 64, "1: mov %al, (%rbx); invlpg (%rcx); jmp 1b");
+GUEST(store4_stale, 64, "1: mov %eax, (%rbx); nop; nop; nop; jmp 1b");
+GUEST(turns_to_store1, 64,
+      "lea 1f(%rip), %rdx; 1: mov %eax, (%rbx); movb $0x88, (%rdx); jmp 1b");
+
+static u64 *table(FIXTURE_DATA(mmio) *self, u64 gpa)
+{
+	return (u64 *)(self->g.vm.ram + gpa);
+}
+
+/* Code of 4 and of 1 byte a store in two pages; ALIAS is the first. Then: RIP there. */
+static void start_at_alias(FIXTURE_DATA(mmio) *self, const u8 *first)
+{
+	struct kvm_regs regs = { .rip = ALIAS, .rsp = GUEST_STACK, .rflags = RFLAGS_FIXED,
+				 .rbx = GUEST_MMIO, .rcx = ALIAS };
+
+	memcpy(self->g.vm.ram + CODE(0), first, store4_end - store4);
+	memcpy(self->g.vm.ram + CODE(1), store1, store1_end - store1);
+	for (int i = 0; i < 2; i++)
+		*table(self, TABLE(i)) = CODE(i) | PTE;
+	*table(self, GUEST_PD + PAGE) = TABLE(0) | PTE;
+	set_regs(&self->g.cpu, &regs);
+}
+
+/* Go on; the size of the store that leaves. */
+static u32 next_store(struct __test_metadata *_metadata, FIXTURE_DATA(mmio) *self)
+{
+	EXPECT_EQ(KVM_EXIT_MMIO, guest_run(&self->g.cpu));
+	EXPECT_EQ(1, self->g.cpu.run->mmio.is_write);
+	return self->g.cpu.run->mmio.len;
+}
+
+static void expect_stores(struct __test_metadata *_metadata, FIXTURE_DATA(mmio) *self, u32 len)
+{
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(len, next_store(_metadata, self));
+}
+
+#define EXPECT_STORES(len)	expect_stores(_metadata, self, len)
+
+/* The guards are the comparisons in same_memory(): first of the bytes, */
+TEST_F(mmio, code_that_changes_itself)
+{
+	struct kvm_regs in = { .rbx = GUEST_MMIO };
+
+	EXPECT_EQ(KVM_EXIT_MMIO, TRY(&self->g, turns_to_store1, &in).exit);
+	EXPECT_EQ(4, self->g.cpu.run->mmio.len);
+	EXPECT_STORES(1);
+}
+
+TEST_F(mmio, code_that_userspace_changes)
+{
+	start_at_alias(self, store4);
+	EXPECT_STORES(4);
+	memcpy(self->g.vm.ram + CODE(0), store1, store1_end - store1);
+	EXPECT_STORES(1);
+}
+
+/* then of the entries. */
+TEST_F(mmio, code_in_another_page_after_invlpg)
+{
+	start_at_alias(self, store4);
+	EXPECT_STORES(4);
+	*table(self, TABLE(0)) = CODE(1) | PTE;
+	EXPECT_STORES(1);
+	*table(self, TABLE(0)) = CODE(0) | PTE;
+	EXPECT_STORES(4);
+	*table(self, GUEST_PD + PAGE) = TABLE(1) | PTE;
+	EXPECT_STORES(1);
+}
+
+/* Without INVLPG the CPU may use either, and what is executed is one of them. */
+TEST_F(mmio, code_in_another_page_without_invlpg)
+{
+	u32 len;
+
+	start_at_alias(self, store4_stale);
+	EXPECT_STORES(4);
+	*table(self, TABLE(0)) = CODE(1) | PTE;
+	for (int i = 0; i < 3; i++) {
+		len = next_store(_metadata, self);
+		EXPECT_TRUE(len == 1 || len == 4);
+	}
+}
+
+/* A page fault, not what was there. The guard is that of the entries, too. */
+TEST_F(mmio, code_that_is_unmapped)
+{
+	struct kvm_run *run = self->g.cpu.run;
+
+	start_at_alias(self, store4);
+	EXPECT_STORES(4);
+	*table(self, TABLE(0)) = 0;
+	EXPECT_EQ(0, vcpu_run(&self->g.cpu));
+	EXPECT_EQ(KVM_EXIT_IO, run->exit_reason);
+	EXPECT_EQ(PORT_UNEXPECTED, run->io.port);
+	EXPECT_EQ(14, *((u8 *)run + run->io.data_offset));	/* the vector */
+}
+
+/* The guards are cr3 and slots_version in is_known(). */
+TEST_F(mmio, code_of_another_cr3)
+{
+	struct kvm_sregs sregs;
+
+	start_at_alias(self, store4);
+	EXPECT_STORES(4);
+	*table(self, TABLE(2)) = TABLE(3) | PTE;
+	memcpy(table(self, TABLE(3)), table(self, GUEST_PDPT), PAGE);
+	memcpy(table(self, TABLE(4)), table(self, GUEST_PD + PAGE), PAGE);
+	table(self, TABLE(3))[1] = TABLE(4) | PTE;
+	*table(self, TABLE(4)) = TABLE(1) | PTE;
+	sregs = get_sregs(&self->g.cpu);
+	sregs.cr3 = TABLE(2);
+	set_sregs(&self->g.cpu, &sregs);
+	EXPECT_STORES(1);
+}
+
+TEST_F(mmio, code_in_another_slot)
+{
+	u8 *mem = map_anon_aligned(2 * PAGE, PAGE);
+
+	start_at_alias(self, store4);
+	memcpy(mem, store4, store4_end - store4);
+	memcpy(mem + PAGE, store1, store1_end - store1);
+	*table(self, TABLE(0)) = OTHER_SLOT | PTE;
+	ASSERT_EQ(0, vm_slot(&self->g.vm, 1, 0, OTHER_SLOT, PAGE, mem));
+	EXPECT_STORES(4);
+	ASSERT_EQ(0, vm_slot(&self->g.vm, 1, 0, OTHER_SLOT, 0, mem));
+	ASSERT_EQ(0, vm_slot(&self->g.vm, 1, 0, OTHER_SLOT, PAGE, mem + PAGE));
+	EXPECT_STORES(1);
+	munmap(mem, 2 * PAGE);
+}
+
 TEST_HARNESS_MAIN

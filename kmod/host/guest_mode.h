@@ -4,7 +4,8 @@
  * that it may count as userspace, the irqsoff tracer and lockdep that interrupts
  * are not really off. KVM tells all of them at each entry. Where none of them
  * listens, only RCU's note of a quiescent state is left, and one for each stay
- * in the inner loop is enough: host interrupts end it.
+ * in the inner loop is enough: host interrupts end it. None at all where the way
+ * leads to userspace: a tick finds the thread there, or in the guest.
  */
 #ifndef MKVM_HOST_GUEST_MODE_H
 #define MKVM_HOST_GUEST_MODE_H
@@ -17,7 +18,7 @@ static __always_inline bool mkvm_host_has_listeners(void)
 	return IS_ENABLED(CONFIG_TRACE_IRQFLAGS) || context_tracking_enabled();
 }
 
-/* Once per stay in the inner loop, interrupts off. */
+/* After a stay in the inner loop, interrupts off. */
 static __always_inline void mkvm_host_note_guest(void)
 {
 	if (mkvm_host_has_listeners())

@@ -241,11 +241,16 @@ int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 
 int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
-	int idx, ret = mkvm_apic_mmio(v, write, gpa, len, data);
 	struct mkvm_vm *vm = v->vm;
+	int idx, ret = -EOPNOTSUPP;
 
+	if (v->apic)
+		ret = mkvm_apic_mmio(v, write, gpa, len, data);
 	if (ret != -EOPNOTSUPP)
 		return ret;
+	if (!rcu_access_pointer(vm->board->ranges[MKVM_DOORBELL_MMIO]) &&
+	    !rcu_access_pointer(vm->board->ranges[MKVM_ZONE_MMIO]))
+		return mkvm_chips_mmio(vm, write, gpa, len, data);
 	idx = srcu_read_lock(&vm->board->srcu);
 	if (write)
 		ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, len, data);

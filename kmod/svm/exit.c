@@ -5,10 +5,11 @@
  *
  * Handlers say MKVM_RESUME, or why the loop must be left; what may sleep they
  * defer (mkvm_defer). Where a rule needs an instruction's length or operand
- * that the CPU does not tell, the instruction is fetched first, which may sleep:
- * the handler then runs deferred, with the vCPU loaded and interrupts on.
+ * that the CPU does not tell, the instruction is fetched first. Where that has to
+ * sleep, the handler runs deferred, with the vCPU loaded and interrupts on.
  */
 #include <linux/nospec.h>
+#include <linux/uaccess.h>
 #include <asm/trapnr.h>
 
 #include "svm/svm.h"
@@ -152,8 +153,13 @@ static void look_at_io(struct mkvm_vcpu *v)
 
 static int exit_io(struct mkvm_vcpu *v)
 {
+	int next;
+
 	look_at_io(v);
-	return mkvm_pio(v);
+	next = mkvm_pio(v);
+	if (next == MKVM_RESUME)
+		svm_skip_insn(v, v->pio.insn_len);
+	return next;
 }
 
 /* INS and OUTS: fetched, because not every CPU tells the segment and the address size. */
@@ -289,28 +295,36 @@ static int lmsw_memory(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 	return mkvm_write_cr(v);
 }
 
-/* Deferred: first the instruction, then its handler. */
+/*
+ * First the instruction, then its handler. In the run loop, with page faults off, it
+ * is deferred if that has to sleep.
+ */
 static int fetch_and_handle(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
-	struct mkvm_guest_context c;
+	struct mkvm_guest_context *c = &v->context;
 	struct mkvm_fetched f = {};
 	int next;
 
-	mkvm_take_context(v, &c);
-	next = mkvm_fetch_and_decode(v, &c, &f, &svm->insn);
+	mkvm_take_context(v, c);
+	next = mkvm_fetch_and_decode(v, c, &f, &svm->insn);
+	if (v->in_loop && (next == -EAGAIN || next == -EFAULT ||
+			   (!next && svm->insn.op == MKVM_OP_LMSW)))
+		return mkvm_defer(v, fetch_and_handle);
 	if (!next && svm->insn.op == MKVM_OP_LMSW &&
 	    svm->vmcb->exit_code == SVM_EXIT_WRITE_CR0) {
-		next = lmsw_memory(v, &c);
+		next = lmsw_memory(v, c);
 		if (next != -ENXIO)
 			return next;
 	} else if (!next && svm->insn.op != MKVM_OP_SPECIAL) {
 		next = -ENXIO;
 	}
 	if (next == -ENXIO)
-		return mkvm_emulation_failed(v, &c, f.bytes, f.len);
+		return mkvm_emulation_failed(v, c, f.bytes, f.len);
 	if (next)
 		return next < 0 ? next : MKVM_RESUME;
+	if (v->in_loop)
+		return handle(v, svm->rule);
 	mkvm_vcpu_load(v);
 	next = handle(v, to_svm(v)->rule);
 	mkvm_vcpu_put(v);
@@ -323,6 +337,7 @@ int svm_handle_exit(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 	const struct svm_exit_rule *rule;
+	int next;
 
 	if (unlikely(svm->vmcb->exit_code == MKVM_SVM_EXIT_INVALID))
 		return mkvm_defer(v, svm_report_entry_failure);
@@ -338,8 +353,10 @@ int svm_handle_exit(struct mkvm_vcpu *v)
 		return unexpected_exit(v);
 	svm->insn.len = 0;
 	svm->rule = rule;
-	if (rule->flags & NEEDS_INSN ||
-	    (rule->flags & SKIPS && !svm_host.next_rip))
-		return mkvm_defer(v, fetch_and_handle);
-	return handle(v, rule);
+	if (!(rule->flags & NEEDS_INSN) && (!(rule->flags & SKIPS) || svm_host.next_rip))
+		return handle(v, rule);
+	pagefault_disable();
+	next = fetch_and_handle(v);
+	pagefault_enable();
+	return next;
 }

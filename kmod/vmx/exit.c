@@ -33,7 +33,7 @@ struct exit_rule {
  * Advance RIP as the end of an instruction does: the interrupt shadow ends, and
  * a single-stepping guest gets its #DB. Loaded.
  */
-void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)
+static __always_inline void skip_insn(struct mkvm_vcpu *v, u32 len)
 {
 	u32 state = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 
@@ -46,6 +46,11 @@ void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)
 			   state & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 	if (unlikely(vmcs_read(GUEST_RFLAGS) & X86_EFLAGS_TF))
 		mkvm_queue_single_step(v);
+}
+
+void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)
+{
+	skip_insn(v, len);
 }
 
 static int unexpected_exit(struct mkvm_vcpu *v)
@@ -160,14 +165,19 @@ static int exit_io(struct mkvm_vcpu *v)
 {
 	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
 	u32 info;
+	int next;
 
 	v->pio.port = IO_PORT(qual);
 	v->pio.size = IO_SIZE(qual);
 	v->pio.in = qual & IO_IN;
 	v->pio.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	v->pio.string = qual & IO_STRING;
-	if (!v->pio.string)
-		return mkvm_pio(v);
+	if (!v->pio.string) {
+		next = mkvm_pio(v);
+		if (next == MKVM_RESUME)
+			skip_insn(v, v->pio.insn_len);
+		return next;
+	}
 
 	info = vmcs_read(VMX_INSTRUCTION_INFO);
 	v->pio.rep = qual & IO_REP;
@@ -299,6 +309,6 @@ int vmx_handle_exit(struct mkvm_vcpu *v)
 	if (next == MKVM_DEFER)
 		v->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	else
-		vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
+		skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
 	return next;
 }

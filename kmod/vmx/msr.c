@@ -33,6 +33,7 @@ static __always_inline void switch_msrs(const u64 *from, const u64 *to)
 {
 	unsigned int i;
 
+#pragma GCC unroll 5
 	for (i = 0; i < VMX_NR_SWITCHED_MSRS; i++)
 		if (from[i] != to[i])
 			wrmsrq(switched_index[i], to[i]);

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The guest's instruction at RIP: fetched once, everything is derived from that copy. */
+/*
+ * The guest's instruction at RIP: fetched once, everything is derived from that copy.
+ * Some that were decoded before are remembered, and are good as long as the entries of
+ * the guest's page tables and the bytes are the same: both are read anew each time.
+ */
 #include <linux/mm.h>
+#include <linux/uaccess.h>
 
 #include "x86/guest.h"
 #include "x86/x86.h"
@@ -41,9 +46,79 @@ static u32 fetch_ahead(const struct mkvm_guest_context *c)
 	return len;
 }
 
+/* ---- instructions remembered ---- */
+
+#define WINDOW	(2 * sizeof(u64))	/* read at once, holds the longest */
+
+/* Memory that may be gone is only compared: see mkvm_guest_memory(). */
+static bool same_memory(const struct mkvm_code *code)
+{
+	u64 value, diff = 0;
+	u32 i;
+
+	if (!user_access_begin(code->bytes_at, WINDOW))
+		return false;
+	for (i = 0; i < code->levels; i++) {
+		unsafe_get_user(value, code->at[i], fault);
+		diff |= value ^ code->entry[i];
+	}
+	for (i = 0; i < ARRAY_SIZE(code->bytes); i++) {
+		unsafe_get_user(value, code->bytes_at + i, fault);
+		diff |= (value ^ code->bytes[i]) & code->mask[i];
+	}
+	user_access_end();
+	return !diff;
+fault:
+	user_access_end();
+	return false;
+}
+
+/* Is it what the guest would fetch and we would decode? Page faults off, or may sleep. */
+static bool is_known(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+		     const struct mkvm_code *code)
+{
+	u64 diff = (c->rip ^ code->rip) | (c->cr3 ^ code->cr3) | (c->cr0 ^ code->cr0) |
+		   (c->cr4 ^ code->cr4) | (c->efer ^ code->efer) | (c->cpl ^ code->cpl) |
+		   (v->guest_cpu.maxphyaddr ^ code->maxphyaddr) |
+		   (READ_ONCE(v->vm->slots_version) ^ code->slots_version);
+
+	return code->valid && !diff && same_memory(code);
+}
+
+/* NULL: not to be remembered. Paging is on and has entries of 8 bytes. */
+static struct mkvm_code *place_for(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+{
+	if (!mkvm_is_64bit(c) || offset_in_page(c->rip) > PAGE_SIZE - WINDOW)
+		return NULL;
+	return &v->code[(c->rip ^ c->rip >> 4) & (MKVM_NR_CODE - 1)];
+}
+
+/* Before the walk, which adds its entries. */
+static void begin_to_learn(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			   struct mkvm_code *code)
+{
+	*code = (struct mkvm_code){
+		.cr0 = c->cr0, .cr3 = c->cr3, .cr4 = c->cr4, .efer = c->efer, .rip = c->rip,
+		.cpl = c->cpl, .maxphyaddr = v->guest_cpu.maxphyaddr,
+		.slots_version = READ_ONCE(v->vm->slots_version),
+	};
+	v->learns = code;
+}
+
+static void learn(struct mkvm_code *code, const struct mkvm_fetched *f,
+		  const struct mkvm_insn *insn)
+{
+	memcpy(code->bytes, f->bytes, f->len);
+	memset(code->mask, 0xff, insn->len);
+	code->insn = *insn;
+	code->valid = code->levels && code->bytes_at;
+}
+
+/* ---- */
+
 /* Then one byte more until it is an instruction: no fault for what it does not reach. */
-int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			  struct mkvm_fetched *f, struct mkvm_insn *insn)
+static int fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			    struct mkvm_fetched *f, struct mkvm_insn *insn)
 {
 	u32 want = fetch_ahead(c);
 	enum mkvm_insn_status status;
@@ -59,4 +134,23 @@ int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *
 		if (status != MKVM_INSN_TRUNCATED || want >= MKVM_INSN_MAX_LEN)
 			return -ENXIO;
 	}
+}
+
+int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			  struct mkvm_fetched *f, struct mkvm_insn *insn)
+{
+	struct mkvm_code *code = place_for(v, c);
+	int ret;
+
+	if (code && is_known(v, c, code)) {
+		*insn = code->insn;
+		return 0;
+	}
+	if (code)
+		begin_to_learn(v, c, code);
+	ret = fetch_and_decode(v, c, f, insn);
+	v->learns = NULL;
+	if (code && !ret)
+		learn(code, f, insn);
+	return ret;
 }

@@ -36,7 +36,7 @@ struct mkvm_fpu {
 
 /* XCR0 bits that guests may have; 0: no XSAVE, the guest has x87 and SSE only. */
 static u64 features __ro_after_init;
-static u64 host_xcr0 __ro_after_init;
+u64 mkvm_host_xcr0 __ro_after_init;
 
 u64 mkvm_fpu_features(void)
 {
@@ -62,8 +62,8 @@ int mkvm_fpu_setup(void)
 	/* The kernel turns XSAVE off where it distrusts its layout, as in some emulators. */
 	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return 0;
-	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
-	features = host_xcr0 &
+	mkvm_host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	features = mkvm_host_xcr0 &
 		   (MKVM_XCR0_X87 | MKVM_XCR0_SSE | MKVM_XCR0_AVX | MKVM_XCR0_AVX512);
 	for (i = 0; i < 8; i++)
 		if (!component_fits(i))
@@ -110,18 +110,6 @@ void mkvm_fpu_put(struct mkvm_vcpu *v)
 		v->fpu->xstate_bv = MKVM_XCR0_X87 | MKVM_XCR0_SSE;
 	}
 	kernel_fpu_end();
-}
-
-void mkvm_xcr0_load(struct mkvm_vcpu *v)
-{
-	if (features && host_xcr0 != v->xcr0)
-		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
-}
-
-void mkvm_xcr0_put(struct mkvm_vcpu *v)
-{
-	if (features && host_xcr0 != v->xcr0)
-		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
 }
 
 int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value)

@@ -65,9 +65,17 @@ static int locate(struct mkvm_vcpu *v, struct mkvm_guest_context *c, struct mkvm
 {
 	const struct mkvm_insn *insn = &v->mmio.insn;
 	u32 access = write ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ;
-	u64 linear;
+	u64 linear = offset;
 	int ret;
 
+	t->write = write;
+	t->split = min_t(u32, insn->mem_size, PAGE_SIZE - offset_in_page(offset));
+	t->gpa[0] = v->fault.gpa;
+	t->data[0] = 0;
+	t->data[1] = 0;
+	t->faulted = mkvm_is_64bit(c) && seg < MKVM_SEG_FS && is_faulting_access(v, t, linear);
+	if (t->faulted)
+		return 0;
 	mkvm_take_segment(v, c, seg);
 	if (!mkvm_linear(c, seg, offset, insn->mem_size, access, &linear)) {
 		mkvm_queue_segment_fault(v, seg);
@@ -77,12 +85,9 @@ static int locate(struct mkvm_vcpu *v, struct mkvm_guest_context *c, struct mkvm
 		mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
 		return MKVM_FAULTED;
 	}
-	t->write = write;
 	t->split = min_t(u32, insn->mem_size, PAGE_SIZE - offset_in_page(linear));
-	t->gpa[0] = v->fault.gpa;
-	ret = 0;
-	if (!is_faulting_access(v, t, linear))
-		ret = mkvm_translate(v, c, linear, access, &t->gpa[0]);
+	t->faulted = is_faulting_access(v, t, linear);
+	ret = t->faulted ? 0 : mkvm_translate(v, c, linear, access, &t->gpa[0]);
 	if (!ret && t->split < insn->mem_size)
 		ret = mkvm_translate(v, c, linear + t->split, access, &t->gpa[1]);
 	return ret;
@@ -163,6 +168,10 @@ static void compute(struct mkvm_vcpu *v, struct mkvm_operands *o)
 			memcpy(last->data, mkvm_fpu_xmm(v, insn->reg), sizeof(last->data));
 		return;
 	}
+	if (insn->op == MKVM_OP_MOV && v->mmio.nr == 1 && !(insn->flags & MKVM_INSN_TO_REG)) {
+		t->data[0] = source(v);
+		return;
+	}
 	o->mem = t->data[0];
 	o->reg = is_compare_string(insn) ? t[1].data[0] : source(v);
 	o->acc = v->regs[MKVM_RAX];
@@ -231,12 +240,15 @@ static bool advance_string(struct mkvm_vcpu *v, const struct mkvm_operands *o)
 static int finish(struct mkvm_vcpu *v)
 {
 	const struct mkvm_insn *insn = &v->mmio.insn;
+	bool stored = insn->op == MKVM_OP_MOV && !(insn->flags & MKVM_INSN_TO_REG);
 	struct mkvm_operands o = {};
 	s64 size = insn->mem_size;
 	bool done = true;
 
-	compute(v, &o);
-	commit_results(v, &o);
+	if (!stored) {
+		compute(v, &o);
+		commit_results(v, &o);
+	}
 	if (insn->flags & (MKVM_INSN_SI | MKVM_INSN_DI))
 		done = advance_string(v, &o);
 	if (insn->flags & MKVM_INSN_STACK)
@@ -288,10 +300,11 @@ static int access_piece(struct mkvm_vcpu *v, struct mkvm_transfer *t)
 	u64 gpa = t->gpa[second] + v->mmio.done - (second ? t->split : 0);
 	void *data = transfer_data(v, t);
 	u32 len = left(v, t);
-	int ret;
+	int ret = -ENXIO;
 
-	ret = t->write ? mkvm_write_guest(v->vm, gpa, data, len) :
-			 mkvm_read_guest(v->vm, gpa, data, len);
+	if (!t->faulted)
+		ret = t->write ? mkvm_write_guest(v->vm, gpa, data, len) :
+				 mkvm_read_guest(v->vm, gpa, data, len);
 	if (ret == -ENXIO) {
 		len = device_len(v, t);
 		ret = mkvm_bus_mmio(v, t->write, gpa, len, data);
@@ -368,7 +381,6 @@ static int start(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 	const struct mkvm_insn *insn = &v->mmio.insn;
 	const struct kvm_segment *ss = &c->seg[MKVM_SEG_SS];
 
-	memset(v->mmio.transfer, 0, sizeof(v->mmio.transfer));
 	v->mmio.rflags = c->rflags;
 	v->mmio.stack_size = mkvm_is_64bit(c) ? 8 : ss->db ? 4 : 2;
 	if (insn->rep && !(v->regs[MKVM_RCX] & mkvm_size_mask(insn->addr_size))) {
@@ -386,7 +398,7 @@ static int start(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 
 int mkvm_mmio(struct mkvm_vcpu *v)
 {
-	struct mkvm_guest_context c;
+	struct mkvm_guest_context *c = &v->context;
 	struct mkvm_fetched f = {};
 	int ret;
 
@@ -394,15 +406,30 @@ int mkvm_mmio(struct mkvm_vcpu *v)
 	v->mmio.done = 0;
 	if (v->fault.in_delivery)
 		return delivery_failed(v);
-	mkvm_take_context(v, &c);
-	ret = mkvm_fetch_and_decode(v, &c, &f, &v->mmio.insn);
+	mkvm_take_context(v, c);
+	ret = mkvm_fetch_and_decode(v, c, &f, &v->mmio.insn);
 	if (ret == -ENXIO || (!ret && v->mmio.insn.op >= MKVM_OP_LMSW))
-		return mkvm_emulation_failed(v, &c, f.bytes, f.len);
+		return mkvm_emulation_failed(v, c, f.bytes, f.len);
 	if (!ret)
-		ret = start(v, &c);
+		ret = start(v, c);
 	if (ret)
 		return ret < 0 ? ret : MKVM_RESUME;
 	return go_on(v);
+}
+
+/* The page where there was no slot is remembered, until the slots change. */
+static bool is_device(struct mkvm_vcpu *v, u64 gpa)
+{
+	u64 version = READ_ONCE(v->vm->slots_version);
+	mkvm_gfn_t gfn = gpa >> PAGE_SHIFT;
+
+	if (v->no_slot.gfn == gfn && v->no_slot.version == version)
+		return true;
+	if (mkvm_is_memory(v->vm, gpa))
+		return false;
+	v->no_slot.gfn = gfn;
+	v->no_slot.version = version;
+	return true;
 }
 
 /*
@@ -413,7 +440,7 @@ int mkvm_fault(struct mkvm_vcpu *v)
 {
 	int ret;
 
-	if (mkvm_is_memory(v->vm, v->fault.gpa))
+	if (!is_device(v, v->fault.gpa))
 		return mkvm_defer(v, mkvm_handle_fault);
 	pagefault_disable();
 	ret = mkvm_mmio(v);

@@ -40,7 +40,7 @@ static int complete_pio(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
-/* IN and OUT. Loaded, interrupts off. */
+/* IN and OUT. Loaded, interrupts off. The caller skips the instruction if it is done. */
 int mkvm_pio(struct mkvm_vcpu *v)
 {
 	unsigned long *rax = &v->regs[MKVM_RAX];
@@ -49,7 +49,6 @@ int mkvm_pio(struct mkvm_vcpu *v)
 	if (!mkvm_bus_pio(v, !v->pio.in, v->pio.port, v->pio.size, &data)) {
 		if (v->pio.in)
 			*rax = mkvm_merge_reg(*rax, data, v->pio.size);
-		mkvm_vendor->skip_insn(v, v->pio.insn_len);
 		return MKVM_RESUME;
 	}
 	if (!v->pio.in)

@@ -25,15 +25,39 @@ static int or_again(const struct mkvm_vcpu *v, int ret)
 static int read_entry(void *vcpu, u64 gpa, u64 *entry, u32 size)
 {
 	struct mkvm_vcpu *v = vcpu;
+	struct mkvm_code *code = v->learns;
+	int ret = or_again(v, mkvm_read_entry(v->vm, gpa, entry, size));
 
-	return or_again(v, mkvm_read_entry(v->vm, gpa, entry, size));
+	if (code && !ret) {
+		code->at[code->levels] = mkvm_guest_memory(v->vm, gpa);
+		code->entry[code->levels++] = *entry;
+	}
+	return ret;
 }
 
 static int replace_entry(void *vcpu, u64 gpa, u64 old, u64 next, u32 size)
 {
 	struct mkvm_vcpu *v = vcpu;
 
+	if (v->learns)
+		v->learns->levels = 0;	/* the next time it is as it will be */
 	return or_again(v, mkvm_cmpxchg_guest(v->vm, gpa, old, next, size));
+}
+
+/* One walk; what v->learns gets of it is complete when there are levels. */
+static int walk_once(struct mkvm_vcpu *v, const struct mkvm_paging *paging,
+		     const struct mkvm_pagewalk_memory *memory, u64 linear, u32 access, u64 *gpa,
+		     u32 *error)
+{
+	struct mkvm_code *code = v->learns;
+	int ret;
+
+	if (code)
+		code->levels = 0;
+	ret = mkvm_pagewalk(paging, memory, linear, access, gpa, error);
+	if (code && !ret)
+		code->bytes_at = mkvm_guest_memory(v->vm, *gpa);
+	return ret;
 }
 
 int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
@@ -47,7 +71,7 @@ int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linea
 	};
 	int ret;
 
-	while ((ret = mkvm_pagewalk(&paging, &memory, linear, access, gpa, error)) == -EAGAIN) {
+	while ((ret = walk_once(v, &paging, &memory, linear, access, gpa, error)) == -EAGAIN) {
 		if (v->in_loop)
 			return ret;
 		if (fatal_signal_pending(current))

@@ -190,9 +190,7 @@ void mkvm_fpu_free(struct mkvm_vcpu *v);
 /* Preemption off, interrupts on, both: between them the CPU holds the guest's FPU. */
 void mkvm_fpu_load(struct mkvm_vcpu *v);
 void mkvm_fpu_put(struct mkvm_vcpu *v);
-/* Interrupts off: XCR0 as the guest set it, and back. */
-void mkvm_xcr0_load(struct mkvm_vcpu *v);
-void mkvm_xcr0_put(struct mkvm_vcpu *v);
+extern u64 mkvm_host_xcr0;			/* 0: no XSAVE */
 int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value);	/* 0, or 1 for #GP */
 void *mkvm_fpu_xmm(struct mkvm_vcpu *v, unsigned int n);	/* not in the run loop */
 int mkvm_get_fpu(struct mkvm_vcpu *v, void *arg);	/* struct kvm_fpu */
