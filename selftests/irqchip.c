@@ -483,7 +483,7 @@ TEST_F(chips, pit_ticks_through_pin_2)
 GUEST(reads_pit, 64,
       "mov $0xb0, %al; out %al, $0x43; mov $0xff, %al; out %al, $0x42; out %al, $0x42;"
       "mov $1, %al; out %al, $0x61; mov $0x80, %al; out %al, $0x43; in $0x42, %al; in $0x42, %al;"
-      "in $0x61, %al; out %al, $0x10; hlt");
+      "in $0x43, %al; mov %al, %bl; in $0x61, %al; out %al, $0x10; hlt");
 
 TEST_F(chips, pit_state)
 {
@@ -500,6 +500,7 @@ TEST_F(chips, pit_state)
 	jump_to(&self->g.cpu, GUEST_CODE);
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&self->g.cpu));
 	EXPECT_EQ(1, get_regs(&self->g.cpu).rax & 3);	/* the gate is on */
+	EXPECT_EQ(on_stock_kvm() ? 0 : 0xff, get_regs(&self->g.cpu).rbx & 0xff);
 	ASSERT_EQ(0, kvm(vm->fd, KVM_GET_PIT2, &s));
 	EXPECT_EQ(0xffff, s.channels[2].count);
 	EXPECT_EQ(0, s.channels[2].mode);
@@ -630,6 +631,9 @@ TEST_F(chips, impossible_routes)
 	for (i = 0; i < 4097; i++)
 		many[i] = to_msi(i, MSI_TO_0, VECTOR);
 	EXPECT_EQ(0, route(vm, 4096, many));
+	EXPECT_EQ(-EINVAL, route(vm, 4097, many));
+	many[0] = to_pin(0, KVM_IRQCHIP_IOAPIC, 1);	/* all of them possible, but one too many */
+	many[4096] = to_pin(0, KVM_IRQCHIP_PIC_MASTER, 1);
 	EXPECT_EQ(-EINVAL, route(vm, 4097, many));
 	EXPECT_EQ(-EINVAL, route1(vm, to_msi(4096, 0, 0)));
 	EXPECT_EQ(-EINVAL, route1(vm, to_msi(1u << 31, 0, 0)));
