@@ -258,11 +258,14 @@ TEST_F(doorbell, assigned_and_deassigned_while_the_guest_rings)
 	EXPECT_TRUE(stop_thread(&t));
 }
 
-/* Each eventfd has the lowest number that is free: that of one which nobody let go of is not. */
+/*
+ * The number of the second eventfd from now on. Each has the lowest one that is free: those that
+ * nobody let go of are not.
+ */
 static int next_eventfd_id(void)
 {
+	int first = new_eventfd(), fd = new_eventfd(), info, id = -1;
 	char path[64], text[256] = "";
-	int fd = new_eventfd(), info, id = -1;
 	char *at;
 
 	sprintf(path, "/proc/self/fdinfo/%d", fd);
@@ -271,6 +274,7 @@ static int next_eventfd_id(void)
 		id = atoi(at + strlen("eventfd-id:"));
 	close(info);
 	close(fd);
+	close(first);
 	return id;
 }
 

@@ -925,11 +925,14 @@ TEST_F(chips, irqfd_whose_end_is_a_close)
 	}
 }
 
-/* Each eventfd has the lowest number that is free: that of one which nobody let go of is not. */
+/*
+ * The number of the second eventfd from now on. Each has the lowest one that is free: those that
+ * nobody let go of are not.
+ */
 static int next_eventfd_id(void)
 {
+	int first = new_eventfd(), fd = new_eventfd(), info, id = -1;
 	char path[64], text[256] = "";
-	int fd = new_eventfd(), info, id = -1;
 	char *at;
 
 	sprintf(path, "/proc/self/fdinfo/%d", fd);
@@ -938,6 +941,7 @@ static int next_eventfd_id(void)
 		id = atoi(at + strlen("eventfd-id:"));
 	close(info);
 	close(fd);
+	close(first);
 	return id;
 }
 
