@@ -34,6 +34,8 @@ enum Leaf : uint32_t {
 };
 constexpr uint32_t kEcxHypervisor = 1u << 31;
 constexpr uint32_t kEcxX2Apic = 1u << 21, kEcxTscDeadline = 1u << 24;
+// Not features: what the guest's CR4 says.
+constexpr uint32_t kEcxOsXsave = 1u << 27, kLeaf7EcxOsPke = 1u << 4;
 constexpr uint32_t kEdxApic = 1u << 9, kEdxHyperThreading = 1u << 28;
 constexpr uint32_t kExtendedEcxMultiCore = 1u << 1;  // CmpLegacy
 constexpr uint32_t kExtendedEcxApicSpace = 1u << 3;
@@ -182,19 +184,19 @@ std::vector<kvm_cpuid_entry2> guest_cpuid(std::span<const kvm_cpuid_entry2> supp
 
 std::string missing_features(std::span<const kvm_cpuid_entry2> saved,
                              std::span<const kvm_cpuid_entry2> supported) {
-  // What a guest may come to depend on, and where the VMM adds nothing of its own.
+  // What a guest may come to depend on, but for what does not come from the host.
   struct Word {
     uint32_t function, index;
     uint32_t kvm_cpuid_entry2::*reg;
     const char* name;
-    uint32_t ours;
+    uint32_t not_hosts;
   };
   using Entry = kvm_cpuid_entry2;
   static constexpr Word words[] = {
-      {kFeatures, 0, &Entry::ecx, "ECX", kEcxHypervisor | kEcxTscDeadline},
+      {kFeatures, 0, &Entry::ecx, "ECX", kEcxHypervisor | kEcxTscDeadline | kEcxOsXsave},
       {kFeatures, 0, &Entry::edx, "EDX", kEdxHyperThreading},
       {7, 0, &Entry::ebx, "EBX", 0},
-      {7, 0, &Entry::ecx, "ECX", 0},
+      {7, 0, &Entry::ecx, "ECX", kLeaf7EcxOsPke},
       {7, 0, &Entry::edx, "EDX", 0},
       {7, 1, &Entry::eax, "EAX", 0},
       {0xd, 0, &Entry::eax, "EAX", 0},
@@ -210,7 +212,7 @@ std::string missing_features(std::span<const kvm_cpuid_entry2> saved,
     return uint32_t{0};
   };
   for (const Word& word : words)
-    if (const uint32_t bits = value(saved, word) & ~value(supported, word) & ~word.ours)
+    if (const uint32_t bits = value(saved, word) & ~value(supported, word) & ~word.not_hosts)
       return fmt::format("leaf {:#x} {} bits {:#x}", word.function, word.name, bits);
   return {};
 }

@@ -157,6 +157,12 @@ TEST(MissingFeatures, NamesTheFirst) {
   EXPECT_EQ(missing_features(saved, {}), "leaf 0x7 EBX bits 0x30");
 }
 
+// KVM shows them in the list that it gives back while the guest's CR4 has them on.
+TEST(MissingFeatures, AreNotOsxsaveAndOspke) {
+  const std::vector saved{leaf(1, 0, 0, 1u << 27, 0), leaf(7, 0, 0, 1u << 4, 0)};
+  EXPECT_EQ(missing_features(saved, {}), "");
+}
+
 TEST_F(CpuidTest, TheTscFrequencyIsExact) {
   const auto tsc = guest(leaf(0x15, 2, 200, 24'000'000, 0));
   ASSERT_NE(tsc.eax, 0u);
