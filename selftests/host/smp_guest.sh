@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Linux guests with several CPUs through `minikvm run`, on $MINIKVM_DEVICE, with a load of messages, timers and remote TLB
 # flushes (scripts/guest/stress.c), which move between their CPUs; they power off through ACPI and complain of nothing.
-# smp_guest.sh KERNEL [SECONDS [CPUS...]]: SECONDS of guest time, default 20; CPUS, default 2 and 4.
+# smp_guest.sh KERNEL [SECONDS [CPUS[:IRQCHIP]...]]: SECONDS of guest time, default 20; CPUS, default 2 and 4; IRQCHIP as
+# `minikvm run --irqchip` takes it, default kernel.
 . ./tap.sh
 
 device=${MINIKVM_DEVICE:-/dev/minikvm}
@@ -19,9 +20,9 @@ look="dmesg | grep -E -A 12 'WARNING: CPU|BUG:|Oops|unchecked MSR|Call Trace|rcu
 workaround=
 [ "$device" = /dev/minikvm ] || ! grep -qs QEMU /sys/class/dmi/id/sys_vendor || workaround=noxsave
 
-# boot CPUS COMMAND: the guest's console into /tmp/console, the exit status of minikvm as ours.
+# boot CPUS IRQCHIP COMMAND: the guest's console into /tmp/console, the exit status of minikvm as ours.
 boot() {
-	./minikvm run --device "$device" -k "vmlinuz-$kernel" -i initrd.gz -c "$1" -p "quiet cryptomgr.notests watchdog_thresh=60 $workaround minikvm.run64=$(printf '%s' "$2" | base64 -w0)" \
+	./minikvm run --device "$device" -k "vmlinuz-$kernel" -i initrd.gz -c "$1" --irqchip "$2" -p "quiet cryptomgr.notests watchdog_thresh=60 $workaround minikvm.run64=$(printf '%s' "$3" | base64 -w0)" \
 		--timeout "${GUEST_TIMEOUT:-900}" --serial file:/tmp/console </dev/null
 }
 
@@ -31,12 +32,17 @@ console_says() { grep -q -- "$1" /tmp/console || { sed 's/^/# /' /tmp/console; r
 ./minikvm run --device "$device" -k tap.sh --flat 16 -m 2M -c 2 --serial null --timeout 1 </dev/null >/tmp/run.log 2>&1
 [ $? -ne 3 ] || skip_all "no guests with two CPUs: $(cat /tmp/run.log)"
 [ $# -gt 0 ] || set -- 2 4
-for cpus; do
-	check "guest $kernel with $cpus CPUs under load powers off by ACPI" boot "$cpus" \
+for how; do
+	cpus=${how%:*}
+	irqchip=${how#"$cpus"}
+	irqchip=${irqchip#:}
+	irqchip=${irqchip:-kernel}
+	what="guest $kernel, CPUs: $cpus, irqchip $irqchip"
+	check "$what: it powers off by ACPI, after $seconds seconds of load" boot "$cpus" "$irqchip" \
 		"grep -c ^processor /proc/cpuinfo | sed 's/^/cpus /'; stress $seconds; $look; busybox poweroff -f"
-	check "guest $kernel has $cpus CPUs" console_says "^cpus $cpus"
-	check "$seconds seconds of load with $cpus CPUs" console_says "^stress: .* messages, .*, all well"
-	check "guest $kernel with $cpus CPUs complains of nothing" no_complaints
-	grep '^stress: ' /tmp/console | tail -n 1 | sed "s/^/# $cpus CPUs, /"
+	check "$what: it has them" console_says "^cpus $cpus"
+	check "$what: the load is content" console_says "^stress: .* messages, .*, all well"
+	check "$what: it complains of nothing" no_complaints
+	grep '^stress: ' /tmp/console | tail -n 1 | sed "s/^/# $how: /"
 done
 done_testing
