@@ -466,6 +466,8 @@ int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linea
 	      u32 access, u64 *gpa, u32 *error);
 
 /* x86/mmio.c, x86/pio.c: deferred steps; each returns enum mkvm_next or an errno. */
+/* No slot has it. Any context; where that was so last is remembered until the slots change. */
+bool mkvm_is_device(struct mkvm_vcpu *v, u64 gpa);
 int mkvm_mmio(struct mkvm_vcpu *v);		/* v->fault is an access without a slot */
 int mkvm_pio(struct mkvm_vcpu *v);		/* v->pio set; IN/OUT: done with MKVM_RESUME */
 int mkvm_pio_string(struct mkvm_vcpu *v);	/* v->pio set; INS/OUTS with or without REP */

@@ -261,11 +261,13 @@ static int run(struct mkvm_vcpu *v)
 /* KVM_SET_SIGNAL_MASK holds while in KVM_RUN; what it lets in interrupts. */
 int mkvm_vcpu_run(struct mkvm_vcpu *v)
 {
-	int ret;
+	int ret = 0;
 
 	if (v->sigset_active)
 		sigprocmask(SIG_SETMASK, &v->sigset, &current->real_blocked);
-	ret = mkvm_sync_in(v) ?: run(v);
+	if (unlikely(READ_ONCE(v->run->kvm_dirty_regs) | READ_ONCE(v->run->kvm_valid_regs)))
+		ret = mkvm_sync_in(v);
+	ret = ret ?: run(v);
 	if (unlikely(READ_ONCE(v->run->kvm_valid_regs)))
 		mkvm_sync_out(v);
 	if (v->sigset_active) {

@@ -764,7 +764,8 @@ GUEST(store4, 64, "1: mov %eax, (%rbx); invlpg (%rcx); jmp 1b");
 GUEST(store1, 64, "1: mov %al, (%rbx); invlpg (%rcx); jmp 1b");
 GUEST(store4_stale, 64, "1: mov %eax, (%rbx); nop; nop; nop; jmp 1b");
 GUEST(turns_to_store1, 64,
-      "lea 1f(%rip), %rdx; 1: mov %eax, (%rbx); movb $0x88, (%rdx); jmp 1b");
+      "lea 1f(%rip), %rdx; mov $3, %ecx;"
+      "1: mov %eax, (%rbx); dec %ecx; jnz 1b; movb $0x88, (%rdx); jmp 1b");
 
 static u64 *table(FIXTURE_DATA(mmio) *self, u64 gpa)
 {
@@ -808,6 +809,8 @@ TEST_F(mmio, code_that_changes_itself)
 
 	EXPECT_EQ(KVM_EXIT_MMIO, TRY(&self->g, turns_to_store1, &in).exit);
 	EXPECT_EQ(4, self->g.cpu.run->mmio.len);
+	EXPECT_EQ(4, next_store(_metadata, self));
+	EXPECT_EQ(4, next_store(_metadata, self));
 	EXPECT_STORES(1);
 }
 

@@ -124,17 +124,14 @@ static int ring_doorbell(struct mkvm_vm *vm, enum mkvm_range_kind kind, u64 addr
 bool mkvm_bus_doorbell(struct mkvm_vcpu *v, u64 gpa)
 {
 	struct mkvm_vm *vm = v->vm;
-	int idx, slots_idx, ret = -EOPNOTSUPP;
+	int idx, ret;
 
-	if (mkvm_apic_eoi_at(v, gpa))
+	if (v->apic && mkvm_apic_eoi_at(v, gpa))
 		return true;
-	if (!rcu_access_pointer(vm->board->ranges[MKVM_DOORBELL_MMIO]))
+	if (!rcu_access_pointer(vm->board->ranges[MKVM_DOORBELL_MMIO]) || !mkvm_is_device(v, gpa))
 		return false;
 	idx = srcu_read_lock(&vm->board->srcu);
-	slots_idx = srcu_read_lock(&vm->srcu);
-	if (!mkvm_slot_find(srcu_dereference(vm->slots, &vm->srcu), gpa >> PAGE_SHIFT))
-		ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, 0, NULL);
-	srcu_read_unlock(&vm->srcu, slots_idx);
+	ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, 0, NULL);
 	srcu_read_unlock(&vm->board->srcu, idx);
 	return !ret;
 }

@@ -304,7 +304,7 @@ bool mkvm_apic_eoi_at(struct mkvm_vcpu *v, u64 gpa)
 {
 	u64 any = 0;
 
-	if (!v->apic || gpa != (v->apic_base & PAGE_MASK) + 16 * MKVM_APIC_EOI ||
+	if (gpa != (v->apic_base & PAGE_MASK) + 16 * MKVM_APIC_EOI ||
 	    v->apic->state.mode != MKVM_APIC_MODE_X)
 		return false;
 	access_reg(v, WRITE_PAGE, MKVM_APIC_EOI, &any);

@@ -417,8 +417,7 @@ int mkvm_mmio(struct mkvm_vcpu *v)
 	return go_on(v);
 }
 
-/* The page where there was no slot is remembered, until the slots change. */
-static bool is_device(struct mkvm_vcpu *v, u64 gpa)
+bool mkvm_is_device(struct mkvm_vcpu *v, u64 gpa)
 {
 	u64 version = READ_ONCE(v->vm->slots_version);
 	mkvm_gfn_t gfn = gpa >> PAGE_SHIFT;
@@ -440,7 +439,7 @@ int mkvm_fault(struct mkvm_vcpu *v)
 {
 	int ret;
 
-	if (!is_device(v, v->fault.gpa))
+	if (!mkvm_is_device(v, v->fault.gpa))
 		return mkvm_defer(v, mkvm_handle_fault);
 	pagefault_disable();
 	ret = mkvm_mmio(v);

@@ -48,6 +48,8 @@ static int set_efer(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 
 static u64 get_special(struct mkvm_vcpu *v, u32 index)
 {
+	u64 value = 0;
+
 	switch (index) {
 	case MSR_IA32_TSC:		return mkvm_host_tsc() + v->tsc_offset;
 	case MSR_IA32_TSC_ADJUST:	return v->tsc_adjust;
@@ -57,8 +59,11 @@ static u64 get_special(struct mkvm_vcpu *v, u32 index)
 	case MSR_KVM_SYSTEM_TIME_NEW:	return v->clock_msr;
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_NEW:	return v->wall_clock_msr;
-	default:			return 0;	/* XSS, TSC deadline: CPUID hides them */
+	case MSR_IA32_TSC_DEADLINE:
+		mkvm_apic_rdmsr(v, index, &value);
+		break;
 	}
+	return value;		/* 0: XSS, which CPUID hides */
 }
 
 static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
@@ -86,17 +91,14 @@ static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_
 	case MSR_KVM_WALL_CLOCK_NEW:
 		mkvm_set_wall_clock_msr(v, value);
 		return 0;
+	case MSR_IA32_TSC_DEADLINE:
+		return mkvm_apic_wrmsr(v, index, value);
 	default:
 		return value != 0;
 	}
 }
 
 /* ---- the two entries ---- */
-
-static bool is_apic_msr(u32 index)
-{
-	return mkvm_is_x2apic_msr(index) || index == MSR_IA32_TSC_DEADLINE;
-}
 
 static __always_inline const struct mkvm_msr_rule *
 find_rule(struct mkvm_vcpu *v, u32 index, u8 right, enum mkvm_msr_by by)
@@ -115,10 +117,8 @@ int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by
 {
 	const struct mkvm_msr_rule *rule = find_rule(v, index, MKVM_MSR_GUEST_READ, by);
 
-	if (is_apic_msr(index) && (rule || index != MSR_IA32_TSC_DEADLINE))
-		return mkvm_apic_rdmsr(v, index, value);
 	if (!rule)
-		return 1;
+		return !mkvm_is_x2apic_msr(index) || mkvm_apic_rdmsr(v, index, value);
 	switch (rule->home) {
 	case MKVM_MSR_STORED:
 		*value = *mkvm_msr_stored(&v->msrs, index);
@@ -140,7 +140,7 @@ int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
 {
 	const struct mkvm_msr_rule *rule = find_rule(v, index, MKVM_MSR_GUEST_WRITE, by);
 
-	if (is_apic_msr(index) && (rule || index != MSR_IA32_TSC_DEADLINE))
+	if (!rule && mkvm_is_x2apic_msr(index))
 		return mkvm_apic_wrmsr(v, index, value);
 	if (!rule || !mkvm_msr_valid(rule, index, value, &v->guest_cpu))
 		return 1;

@@ -74,8 +74,7 @@ static inline bool mkvm_window_requested(const struct mkvm_vcpu *v)
 /* Something to inject or to wait for, or a window that nobody waits for any more. */
 static inline bool mkvm_has_events(const struct mkvm_vcpu *v)
 {
-	return v->exception.valid | v->irq.valid | v->nmi_injected |
-	       (v->nmi_pending != 0) | v->windows |
+	return v->exception.valid | v->irq.valid | v->nmi_injected | v->nmi_pending | v->windows |
 	       mkvm_window_requested(v) | READ_ONCE(v->irq_look);
 }
 
