@@ -132,6 +132,7 @@ BAD(ldtr_selector, long, "guest LDTR: TI is 0", s->ldt.unusable = 0; s->ldt.pres
     s->ldt.type = 2; s->ldt.selector = 0xc);
 BAD(gdtr_base, long, "guest GDTR base", s->gdt.base = 1ull << 63);
 BAD(idtr_base, long, "guest IDTR base", s->idt.base = 1ull << 63);
+BAD(pcide_in_protected_mode, protected, "guest CR4.PCIDE", s->cr4 |= X86_CR4_PCIDE);
 BAD(rip_in_protected_mode, protected, "guest RIP: bits 63:32", r->rip |= 1ull << 32);
 BAD(rip_in_real_mode, real, "guest RIP: bits 63:32", r->rip |= 1ull << 40);
 BAD(rflags_bit_3, long, "guest RFLAGS: reserved", r->rflags |= 1 << 3);

@@ -69,9 +69,7 @@ bool mkvm_mode_valid(u64 cr0, u64 cr4, u64 efer)
 {
 	bool long_mode = (efer & MKVM_EFER_LME) && (cr0 & X86_CR0_PG);
 
-	return long_mode == !!(efer & MKVM_EFER_LMA) &&
-	       implies(long_mode, cr4 & X86_CR4_PAE) &&
-	       implies(cr4 & X86_CR4_PCIDE, long_mode);
+	return long_mode == !!(efer & MKVM_EFER_LMA) && implies(long_mode, cr4 & X86_CR4_PAE);
 }
 
 bool mkvm_cr0_write_valid(u64 now, u64 next, u64 cr4, u64 efer, bool cs_l)
@@ -94,7 +92,7 @@ bool mkvm_cr4_write_valid(u64 now, u64 next, u64 cr0, u64 cr3, u64 efer,
 	bool pcid_on = !(now & X86_CR4_PCIDE) && (next & X86_CR4_PCIDE);
 
 	return mkvm_cr4_valid(next, cpu) && mkvm_mode_valid(cr0, next, efer) &&
-	       implies(pcid_on, !(cr3 & 0xfff));
+	       implies(pcid_on, (efer & MKVM_EFER_LMA) && !(cr3 & 0xfff));
 }
 
 bool mkvm_efer_write_valid(u64 now, u64 next, u64 cr0, const struct mkvm_guest_cpu *cpu)

@@ -24,7 +24,10 @@ bool mkvm_dr6_valid(u64 dr6);
 bool mkvm_dr7_valid(u64 dr7);
 bool mkvm_apic_base_valid(u64 apic_base, const struct mkvm_guest_cpu *cpu);
 
-/* The paging mode that CR0, CR4 and EFER make together. */
+/*
+ * The paging mode that CR0, CR4 and EFER make together. PCIDE may be set outside of long
+ * mode, as in KVM, and VM entry then fails.
+ */
 bool mkvm_mode_valid(u64 cr0, u64 cr4, u64 efer);
 
 /*

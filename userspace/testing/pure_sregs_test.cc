@@ -83,7 +83,6 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"LmaWithoutLme", long_mode, [](kvm_sregs& s) { s.efer = MKVM_EFER_LMA; }},
         Bad{"LongModeWithoutLma", long_mode, [](kvm_sregs& s) { s.efer = MKVM_EFER_LME; }},
         Bad{"LongModeWithoutPae", long_mode, [](kvm_sregs& s) { s.cr4 = 0; }},
-        Bad{"PcideOutsideLongMode", after_reset, [](kvm_sregs& s) { s.cr4 = X86_CR4_PCIDE; }},
         Bad{"LongCodeOutsideLongMode", after_reset, [](kvm_sregs& s) { s.cs.l = 1; }},
         Bad{"LongCodeWithDefaultSize", long_mode, [](kvm_sregs& s) { s.cs.db = 1; }},
         Bad{"ApicBaseReserved", after_reset, [](kvm_sregs& s) { s.apic_base |= 1; }},
