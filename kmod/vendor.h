@@ -13,6 +13,7 @@
 struct mkvm_vendor {
 	const char *name;			/* "VT-x" or "AMD-V" */
 	const struct mkvm_pgtable_format *pgtable;	/* EPT or NPT */
+	u8 hypercall[3];			/* VMCALL or VMMCALL */
 
 #define OP(type, op, args)	typeof(type args) *(op);
 #include "vendor_ops.h"

@@ -675,6 +675,26 @@ TEST_F(insn, unknown_hypercall_is_enosys)
 	EXPECT_EQ(-1000, (long)out.regs.rax);		/* -KVM_ENOSYS */
 }
 
+/* A quirk of KVM's: the other vendor's instruction is replaced in the guest's memory. */
+TEST_F(insn, hypercall_of_the_other_vendor)
+{
+	struct kvm_enable_cap no_quirk = {
+		.cap = KVM_CAP_DISABLE_QUIRKS2, .args = { KVM_X86_QUIRK_FIX_HYPERCALL_INSN },
+	};
+	const u8 *ours = cpu_is_amd() ? vmmcall : vmcall, *theirs = cpu_is_amd() ? vmcall : vmmcall;
+	struct kvm_regs yield = { .rax = 11 };		/* KVM_HC_SCHED_YIELD */
+	struct guest *g = &self->g;
+	struct outcome out;
+
+	out = guest_try(g, theirs, 3, &yield);
+	EXPECT_COMPLETES(out);
+	EXPECT_EQ(0, out.regs.rax);
+	EXPECT_EQ(0, memcmp(g->vm.ram + GUEST_CODE, ours, 3));
+	ASSERT_EQ(0, kvm(g->vm.fd, KVM_ENABLE_CAP, &no_quirk));
+	EXPECT_TRAP(UD_VECTOR, guest_try(g, theirs, 3, &yield));
+	EXPECT_EQ(0, memcmp(g->vm.ram + GUEST_CODE, theirs, 3));
+}
+
 TEST_F(insn, hypercall_from_user_mode_is_eperm)
 {
 	struct guest *g = &self->g;

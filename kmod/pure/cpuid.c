@@ -64,6 +64,7 @@
 #define PV_CLOCK	MKVM_BIT(0)
 #define PV_NO_IO_DELAY	MKVM_BIT(1)
 #define PV_CLOCK_NEW	MKVM_BIT(3)
+#define PV_SCHED_YIELD	MKVM_BIT(13)	/* a hypercall */
 #define PV_CLOCK_STABLE	MKVM_BIT(24)	/* the same on all vCPUs */
 
 /* Leaf 0xd subleaf 2 and up ECX: compacted, it starts at a multiple of 64. */
@@ -488,5 +489,6 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	cpu->tsc_adjust = structured_ebx & F7B_TSC_ADJUST;
 	cpu->pv_clock = pv & PV_CLOCK;
 	cpu->pv_clock_new = pv & PV_CLOCK_NEW;
+	cpu->pv_yield = pv & PV_SCHED_YIELD;
 	cpu->xsaves = policy->xsaves && (claims(entries, nr, XSTATE, 1, MKVM_EAX) & FDA_XSAVES);
 }

@@ -67,6 +67,7 @@ struct mkvm_guest_cpu {
 	bool tsc_deadline;
 	bool xsaves;
 	bool pv_clock, pv_clock_new;	/* KVM's clock, at its two places */
+	bool pv_yield;			/* the hypercall KVM_HC_SCHED_YIELD */
 };
 
 MKVM_PURE_BEGIN

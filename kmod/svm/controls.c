@@ -73,9 +73,9 @@ void svm_cpuid_policy(struct mkvm_cpuid_policy *p)
 /*
  * Exceptions that the host must see: #MC is the machine's, #DB and #AC are given
  * back to the guest by injection, because their delivery can raise them again
- * without end and only a VM exit breaks that loop.
+ * without end and only a VM exit breaks that loop; #UD may be VT-x's hypercall.
  */
-#define EXCEPTIONS	(BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC))
+#define EXCEPTIONS	(BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_UD))
 
 /* A task switch is not here: the CPU does it by itself. */
 static const u8 intercepted[] = {

@@ -218,6 +218,7 @@ static const struct svm_exit_rule exit_rules[] = {
 	[SVM_EXIT_READ_DR0 ... SVM_EXIT_EXCP_BASE - 1] = { exit_mov_dr, SKIPS | NEEDS_INSN },
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_DB] = { exit_debug_exception },
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_BP] = { exit_breakpoint },
+	[SVM_EXIT_EXCP_BASE + X86_TRAP_UD] = { mkvm_exit_undefined },
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_AC] = { exit_alignment_check },
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_MC] = { exit_machine_check },
 	[SVM_EXIT_SHUTDOWN]	= { mkvm_exit_shutdown },

@@ -210,6 +210,7 @@ void svm_vcpu_free(struct mkvm_vcpu *v)
 const struct mkvm_vendor mkvm_svm = {
 	.name			= "AMD-V",
 	.pgtable		= &mkvm_pgtable_npt,
+	.hypercall		= { 0x0f, 0x01, 0xd9 },
 #define OP(type, op, args)	.op = svm_##op,
 #include "vendor_ops.h"
 	.dump_vmcb		= svm_dump,

@@ -21,7 +21,8 @@ static unsigned long *msr_bitmap, *x2apic_msr_bitmap;
  * given back to the guest by injection, because their delivery can raise them
  * again without end and only a VM exit breaks that loop.
  */
-#define VMX_EXCEPTION_BITMAP	(BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC))
+#define VMX_EXCEPTION_BITMAP	(BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | \
+				 BIT(X86_TRAP_UD))
 
 /* The MSR bitmap is four 1-KiB parts: read low, read high, write low, write high. */
 #define MSR_BITMAP_HIGH		(1024 * 8)

@@ -106,6 +106,8 @@ static int exit_exception_or_nmi(struct mkvm_vcpu *v)
 		return MKVM_RESUME;
 	case X86_TRAP_DB:
 		return exit_debug_exception(v, info);
+	case X86_TRAP_UD:
+		return mkvm_exit_undefined(v);
 	case X86_TRAP_AC:
 		mkvm_queue_exception_error(v, vector, vmcs_read(VM_EXIT_INTR_ERROR_CODE));
 		return MKVM_RESUME;

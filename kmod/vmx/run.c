@@ -208,6 +208,7 @@ void vmx_vcpu_free(struct mkvm_vcpu *v)
 const struct mkvm_vendor mkvm_vmx = {
 	.name			= "VT-x",
 	.pgtable		= &mkvm_pgtable_ept,
+	.hypercall		= { 0x0f, 0x01, 0xc1 },
 #define OP(type, op, args)	.op = vmx_##op,
 #include "vendor_ops.h"
 	.virtualize_apic	= vmx_virtualize_apic,

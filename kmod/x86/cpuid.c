@@ -2,9 +2,11 @@
 /* CPUID and the hypercall instruction: the policy is pure/cpuid.c. */
 #include <linux/slab.h>
 #include <asm/msr-index.h>
+#include <asm/trapnr.h>
 #include <uapi/linux/kvm_para.h>
 
 #include "host/compat.h"
+#include "x86/guest.h"
 #include "x86/x86.h"
 
 static void read_cpu(void *unused, u32 leaf, u32 subleaf, u32 regs[4])
@@ -164,12 +166,59 @@ int mkvm_insn_cpuid(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
-/* We offer no hypercall: each gets KVM's answer for one it does not know. */
+/*
+ * We offer no hypercall: each gets KVM's answer for one it does not know. But KVM takes
+ * a yield to another vCPU, which is no more than a hint, from whoever it was not denied.
+ */
 int mkvm_insn_hypercall(struct mkvm_vcpu *v)
 {
-	long ret = mkvm_vendor->get_cpl(v) ? -KVM_EPERM : -KVM_ENOSYS;
 	bool is_64bit = mkvm_vendor->is_64bit(v);
+	u64 nr = is_64bit ? v->regs[MKVM_RAX] : (u32)v->regs[MKVM_RAX];
+	long ret = -KVM_ENOSYS;
 
+	if (mkvm_vendor->get_cpl(v))
+		ret = -KVM_EPERM;
+	else if (nr == KVM_HC_SCHED_YIELD && v->guest_cpu.pv_yield)
+		ret = 0;
 	v->regs[MKVM_RAX] = is_64bit ? (unsigned long)ret : (u32)ret;
 	return MKVM_RESUME;
+}
+
+/* 1: the other vendor's hypercall was at RIP, or the guest has another fault to take first. */
+static int fix_hypercall(struct mkvm_vcpu *v)
+{
+	const u8 *ours = mkvm_vendor->hypercall;
+	struct mkvm_guest_context c;
+	struct mkvm_fetched f = {};
+	struct mkvm_insn insn;
+	u64 linear;
+	int ret;
+
+	mkvm_take_context(v, &c);
+	ret = mkvm_fetch_and_decode(v, &c, &f, &insn);
+	if (ret)
+		return ret;
+	if (memcmp(f.bytes, ours, 2) || f.bytes[2] != (ours[2] ^ 0xc1 ^ 0xd9) ||
+	    !mkvm_linear(&c, MKVM_SEG_CS, c.rip, 3, MKVM_ACCESS_EXEC, &linear))
+		return 0;
+	return mkvm_write_linear(v, &c, linear, ours, 3) ?: 1;
+}
+
+/* Deferred */
+static int undefined(struct mkvm_vcpu *v)
+{
+	int ret = fix_hypercall(v);
+
+	if (ret < 0 && ret != -ENXIO)
+		return ret;
+	if (ret <= 0)
+		mkvm_queue_exception(v, X86_TRAP_UD);
+	return MKVM_RESUME;
+}
+
+int mkvm_exit_undefined(struct mkvm_vcpu *v)
+{
+	if (READ_ONCE(v->vm->disabled_quirks) & KVM_X86_QUIRK_FIX_HYPERCALL_INSN)
+		return mkvm_insn_undefined(v);
+	return mkvm_defer(v, undefined);
 }

@@ -107,11 +107,13 @@ int mkvm_unexpected_exit(struct mkvm_vcpu *v, u64 code);
 /* ---- cpuid.c ---- */
 
 /* KVM's deviations from the hardware that userspace can turn off. */
-#define MKVM_QUIRKS	(KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+#define MKVM_QUIRKS	(KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_FIX_HYPERCALL_INSN | \
+			 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
 bool mkvm_has_mwait(struct mkvm_vcpu *v);	/* as the guest's CPUID says */
 int mkvm_insn_cpuid(struct mkvm_vcpu *v);	/* as those of insn.c */
 int mkvm_insn_hypercall(struct mkvm_vcpu *v);	/* VMCALL or VMMCALL, likewise */
+int mkvm_exit_undefined(struct mkvm_vcpu *v);	/* the guest's own #UD */
 int mkvm_supported_cpuid(struct kvm_cpuid_entry2 *entries, u32 max);
 /* Takes over entries, also on error. -EINVAL once the vCPU has run with others. */
 int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr);
