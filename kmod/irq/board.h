@@ -79,6 +79,7 @@ struct mkvm_board {
 	 * readers. Bits come before what they announce, and never go.
 	 */
 	DECLARE_BITMAP(ports, 65536 / 16);
+	bool has_wildcard;		/* likewise: an MMIO doorbell of any length */
 	spinlock_t ring_lock;		/* with interrupts off; of writers of the ring */
 	struct page *ring;		/* [I] coalesced accesses; userspace writes here, too */
 };

@@ -81,6 +81,8 @@ int mkvm_bus_insert(struct mkvm_vm *vm, enum mkvm_range_kind kind, const struct 
 		memcpy(next->range + at + 1, all->range + at, (nr - at) * sizeof(*range));
 	if (kind == MKVM_DOORBELL_PIO || kind == MKVM_ZONE_PIO)
 		mkvm_bus_announce(vm->board, range->addr, range->addr + range->size);
+	if (kind == MKVM_DOORBELL_MMIO && !range->size)
+		WRITE_ONCE(vm->board->has_wildcard, true);
 	publish(vm, kind, next);
 	return 0;
 }
@@ -128,7 +130,7 @@ bool mkvm_bus_doorbell(struct mkvm_vcpu *v, u64 gpa)
 
 	if (v->apic && mkvm_apic_eoi_at(v, gpa))
 		return true;
-	if (!rcu_access_pointer(vm->board->ranges[MKVM_DOORBELL_MMIO]) || !mkvm_is_device(v, gpa))
+	if (!READ_ONCE(vm->board->has_wildcard) || !mkvm_is_device(v, gpa))
 		return false;
 	idx = srcu_read_lock(&vm->board->srcu);
 	ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, 0, NULL);

@@ -48,8 +48,6 @@ static int set_efer(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 
 static u64 get_special(struct mkvm_vcpu *v, u32 index)
 {
-	u64 value = 0;
-
 	switch (index) {
 	case MSR_IA32_TSC:		return mkvm_host_tsc() + v->tsc_offset;
 	case MSR_IA32_TSC_ADJUST:	return v->tsc_adjust;
@@ -59,11 +57,8 @@ static u64 get_special(struct mkvm_vcpu *v, u32 index)
 	case MSR_KVM_SYSTEM_TIME_NEW:	return v->clock_msr;
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_NEW:	return v->wall_clock_msr;
-	case MSR_IA32_TSC_DEADLINE:
-		mkvm_apic_rdmsr(v, index, &value);
-		break;
+	default:			return 0;	/* XSS: CPUID hides it */
 	}
-	return value;		/* 0: XSS, which CPUID hides */
 }
 
 static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
@@ -131,6 +126,8 @@ int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by
 		*value = rule->reset;
 		break;
 	default:
+		if (index == MSR_IA32_TSC_DEADLINE)
+			return mkvm_apic_rdmsr(v, index, value);
 		*value = get_special(v, index);
 	}
 	return 0;
