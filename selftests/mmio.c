@@ -764,7 +764,7 @@ GUEST(store4, 64, "1: mov %eax, (%rbx); invlpg (%rcx); jmp 1b");
 GUEST(store1, 64, "1: mov %al, (%rbx); invlpg (%rcx); jmp 1b");
 GUEST(store4_stale, 64, "1: mov %eax, (%rbx); nop; nop; nop; jmp 1b");
 GUEST(turns_to_store1, 64,
-      "lea 1f(%rip), %rdx; mov $3, %ecx;"
+      "lea 1f(%rip), %rdx; movb $0x89, (%rdx); mov $3, %ecx;"	/* the page is dirty */
       "1: mov %eax, (%rbx); dec %ecx; jnz 1b; movb $0x88, (%rdx); jmp 1b");
 
 static u64 *table(FIXTURE_DATA(mmio) *self, u64 gpa)

@@ -144,6 +144,8 @@ int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *
 
 	if (code && is_known(v, c, code)) {
 		*insn = code->insn;
+		memcpy(f->bytes, code->bytes, sizeof(f->bytes));
+		f->len = insn->len;
 		return 0;
 	}
 	if (code)
