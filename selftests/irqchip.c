@@ -370,7 +370,7 @@ TEST_F(chips, state_comes_back)
 	}
 }
 
-/* Class 13. The guards are the memset()s in mkvm_get_irqchip() and mkvm_get_pit(). */
+/* Class 13. The guards are memset() in mkvm_get_irqchip() and kzalloc() in mkvm_arg_in(). */
 TEST_F(chips, reserved_bytes_of_the_chips_are_zero)
 {
 	struct kvm_pit_config config = { .flags = 0 };
