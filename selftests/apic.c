@@ -212,7 +212,7 @@ TEST(timer_periodic)
 	EXPECT_LE(5, *(u32 *)(g.vm.ram + ACKED));
 }
 
-GUEST(deadline, 64, ENABLE "movl $0x40030, 0x320(%rbp); rdtsc; add $1000000, %eax; adc $0, %edx;"
+GUEST(deadline, 64, ENABLE "movl $0x40030, 0x320(%rbp); rdtsc; add $20000000, %eax; adc $0, %edx;"
       "mov %eax, %ebx; mov %edx, %esi; mov $0x6e0, %ecx; wrmsr; sti; hlt; cli; rdtsc;"
       "sub %ebx, %eax; sbb %esi, %edx; mov %edx, %edi; mov $0x6e0, %ecx; rdmsr;" DONE);
 

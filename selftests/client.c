@@ -290,11 +290,16 @@ TEST(impossible_filters_are_einval)
 {
 	struct kvm_msr_filter deny_all = { .flags = KVM_MSR_FILTER_DEFAULT_DENY };
 	struct kvm_msr_filter flags = { .flags = 2 };
+	struct kvm_msr_filter large = {
+		.ranges = { { .flags = KVM_MSR_FILTER_READ,
+			      .nmsrs = 8 * KVM_MSR_FILTER_MAX_BITMAP_SIZE + 1 } },
+	};
 	struct guest g;
 
 	start_msr(&g, reads_msr, reads_msr_end - reads_msr, MSR_STAR);
 	EXPECT_EQ(-EINVAL, kvm(g.vm.fd, KVM_X86_SET_MSR_FILTER, &deny_all));
 	EXPECT_EQ(-EINVAL, kvm(g.vm.fd, KVM_X86_SET_MSR_FILTER, &flags));
+	EXPECT_EQ(-EINVAL, kvm(g.vm.fd, KVM_X86_SET_MSR_FILTER, &large));
 	EXPECT_EQ(-EINVAL, refuse(&g, 0, 0));
 	EXPECT_EQ(-EINVAL, refuse(&g, 0, 4));
 	EXPECT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
@@ -361,10 +366,10 @@ static void restore(struct guest *g, struct saved *s)
 GUEST(counts, 64,
       "mov %cr4, %rax; or $0x600, %eax; mov %rax, %cr4;"
       "mov $1, %ebx; movq %rbx, %xmm7; mov $0xc0000082, %ecx; xor %edx, %edx; xor %eax, %eax; wrmsr;"
-      "1: movq %xmm7, %rbx; imul $1664525, %rbx; add $1013904223, %rbx; movq %rbx, %xmm7;"
+      "1: mov %dr2, %r10; add %r10, %r9; movq %xmm7, %rbx; imul $1664525, %rbx; add $1013904223, %rbx; movq %rbx, %xmm7;"
       "mov %rbx, %rax; and $0xfffff, %eax; mov %rax, %dr2;"
       "mov $0xc0000082, %ecx; rdmsr; inc %eax; wrmsr;"
-      "add %rbx, %r9; mov %dr2, %r10; add %r10, %r9; add %rax, %r9; hlt; jmp 1b");
+      "add %rbx, %r9; add %rax, %r9; hlt; jmp 1b");
 
 #define ROUNDS	20
 
