@@ -379,6 +379,8 @@ struct mkvm_vcpu {
 	u64 tsc_adjust;			/* [v] IA32_TSC_ADJUST */
 	u64 clock_msr;			/* [v] MSR_KVM_SYSTEM_TIME */
 	u64 wall_clock_msr;		/* [v] MSR_KVM_WALL_CLOCK */
+	u64 steal_msr;			/* [v] MSR_KVM_STEAL_TIME */
+	u64 run_delay;			/* [v] of the thread, as far as the guest was told */
 	bool clock_stopped;		/* [v] KVM_KVMCLOCK_CTRL, for the guest's page */
 	u32 mp_state;			/* [v] KVM_MP_STATE_* */
 	struct mkvm_apic *apic;		/* [I] irq/lapic.c; NULL without an irqchip */

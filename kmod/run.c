@@ -202,6 +202,8 @@ static int one_round(struct mkvm_vcpu *v)
 		return exit_that_is_due(v);
 	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work())
 		return interrupted(v);
+	if (unlikely(v->steal_msr))
+		mkvm_steal_time_update(v);
 	if (unlikely(READ_ONCE(v->requests)) && handle_sleeping_requests(v))
 		return MKVM_TO_USER;
 	if (unlikely(v->mp_state != KVM_MP_STATE_RUNNABLE))

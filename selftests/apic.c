@@ -543,6 +543,65 @@ TEST(x2apic_registers)
 	EXPECT_EQ(NO_TRAP, try_wrmsr(&g, MSR_APICBASE, BASE_XAPIC | BASE_BSP));
 }
 
+/* ---- KVM_HC_SEND_IPI ---- */
+
+/* RBX, RCX, RDX, RSI are the test's; VMMCALL where it says so. */
+GUEST(pv_ipi, 64, ENABLE "mov $10, %eax; test %edi, %edi; jz 1f; vmmcall; jmp 2f; 1: vmcall;"
+      "2:" REPORT "sti; nop; nop;" DONE);
+
+static long pv_ipi_result(struct guest *g, u64 low, u64 high, u32 min, u64 icr)
+{
+	struct kvm_regs regs = get_regs(&g->cpu);
+
+	regs.rip = GUEST_CODE;
+	regs.rbx = low;
+	regs.rcx = high;
+	regs.rdx = min;
+	regs.rsi = icr;
+	regs.rdi = cpu_is_amd();
+	set_regs(&g->cpu, &regs);
+	if (guest_run(&g->cpu) != KVM_EXIT_IO)
+		die("no report");
+	return get_regs(&g->cpu).rax;
+}
+
+TEST(ipis_by_hypercall)
+{
+	struct cpuid_table table;
+	struct vcpu ap;
+	struct kvm_lapic_state s;
+	struct guest g;
+
+	start(&g, &ap, 2, pv_ipi, pv_ipi_end - pv_ipi);
+	s = get_lapic(&ap);
+	*reg(&s, SVR) = 0x1ff;
+	ASSERT_EQ(0, kvm(ap.fd, KVM_SET_LAPIC, &s));
+	EXPECT_EQ(1, pv_ipi_result(&g, 1, 0, 0, 0x31));
+	EXPECT_EQ(0, traps(&g)->count);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(1, traps(&g)->hits[0x31]);
+	EXPECT_EQ(2, pv_ipi_result(&g, ~0ull, ~0ull, 0, 0x42));	/* there are no more */
+	s = get_lapic(&ap);
+	EXPECT_EQ(1 << 2, *reg(&s, IRR + 32));
+	EXPECT_EQ(1, pv_ipi_result(&g, 1, 0, 1, 0x43));		/* the second only */
+	EXPECT_EQ(0, pv_ipi_result(&g, ~1ull, ~0ull, 1, 0x44));
+	EXPECT_EQ(0, pv_ipi_result(&g, ~0ull, ~0ull, 1u << 31, 0x45));
+	s = get_lapic(&ap);
+	EXPECT_EQ(3 << 2, *reg(&s, IRR + 32));
+	EXPECT_EQ(-22, pv_ipi_result(&g, 1, 0, 0, 0x831));	/* logical; -KVM_EINVAL */
+	EXPECT_EQ(-22, pv_ipi_result(&g, 1, 0, 0, 0x40031));	/* self */
+	vcpu_close(&g.cpu);
+	vm_close(&g.vm);
+	/* Where CPUID does not name it, and KVM_CAP_ENFORCE_PV_FEATURE_CPUID. */
+	START1(&g, pv_ipi);
+	struct kvm_enable_cap enforce = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { 1 } };
+	supported_cpuid(&table);
+	find_cpuid(&table, 0x40000001, 0)->eax &= ~(1u << 11);
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_ENABLE_CAP, &enforce));
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_CPUID2, &table));
+	EXPECT_EQ(-1000, pv_ipi_result(&g, 1, 0, 0, 0x31));	/* -KVM_ENOSYS */
+}
+
 /* ---- KVM_GET_LAPIC, KVM_SET_LAPIC ---- */
 
 TEST(state_round_trip)

@@ -3,11 +3,16 @@
 #include "kselftest_harness.h"
 #include "guest.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 #define MSR_WALL_CLOCK	0x4b564d00
 #define MSR_SYSTEM_TIME	0x4b564d01
+#define MSR_STEAL_TIME	0x4b564d03
 #define ENABLE		1
 #define STABLE		1	/* flags */
 #define STOPPED		2
@@ -340,6 +345,95 @@ TEST_F(clock, bad_addresses_hurt_nobody)
 	set_clock_msr(&self->g, MSR_SYSTEM_TIME, PAGE_GPA | ENABLE);
 	guest_tsc(&self->g);
 	EXPECT_NE(0, info(&self->g)->tsc_to_system_mul);
+}
+
+/* ---- steal time ---- */
+
+/* <asm/kvm_para.h> */
+struct steal_time {
+	u64 steal;
+	u32 version, flags;
+	u8 preempted, pad[47];
+};
+
+/* Of this thread, ready and without a CPU: ns. */
+static u64 run_delay(void)
+{
+	unsigned long long ran, waited = 0;
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+
+	if (!f || fscanf(f, "%llu %llu", &ran, &waited) != 2)
+		die("schedstat");
+	fclose(f);
+	return waited;
+}
+
+static volatile bool burn;
+
+static void *burn_cpu(void *unused)
+{
+	(void)unused;
+	while (burn)
+		;
+	return NULL;
+}
+
+/* Both on one CPU: this thread must wait while the other runs. */
+static void get_in_the_way(pthread_t *thread)
+{
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(sched_getcpu(), &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu))
+		die("sched_setaffinity: %m");
+	burn = true;
+	if (pthread_create(thread, NULL, burn_cpu, NULL))
+		die("pthread_create");
+}
+
+TEST_F(clock, steal_time_is_the_threads_delay)
+{
+	struct guest *g = &self->g;
+	volatile struct steal_time *st = (void *)(g->vm.ram + PAGE_GPA + 64);
+	u64 before, delay, stolen;
+	pthread_t thread;
+	u32 version;
+
+	EXPECT_EQ(0, set_msr(&g->cpu, MSR_STEAL_TIME, 2));	/* reserved */
+	st->steal = 1000000000000;				/* from where it was saved */
+	set_clock_msr(g, MSR_STEAL_TIME, (PAGE_GPA + 64) | ENABLE);
+	guest_run(&g->cpu);
+	before = st->steal;
+	version = st->version;
+	EXPECT_LE(1000000000000, before);
+	EXPECT_EQ(0, version & 1);
+	delay = run_delay();
+	get_in_the_way(&thread);
+	for (int i = 0; i < 50 || run_delay() - delay < 10000000; i++)
+		sched_yield();
+	burn = false;
+	pthread_join(thread, NULL);
+	delay = run_delay() - delay;
+	guest_run(&g->cpu);
+	stolen = st->steal - before;
+	EXPECT_LE(delay, stolen);
+	EXPECT_GT(delay + 1000000000, stolen);
+	EXPECT_LT(version, st->version);
+	EXPECT_EQ(0, st->version & 1);
+	EXPECT_EQ(0, st->preempted);
+}
+
+/* Nothing there, or the end of memory: the guest's loss. */
+TEST_F(clock, steal_time_outside_memory)
+{
+	static const u64 where[] = { GUEST_MMIO, GUEST_RAM - 64, ~0x3full };
+
+	for (int i = 0; i < 3; i++) {
+		set_clock_msr(&self->g, MSR_STEAL_TIME, where[i] | ENABLE);
+		EXPECT_EQ(KVM_EXIT_HLT, guest_run(&self->g.cpu));
+		sched_yield();
+	}
 }
 
 TEST_HARNESS_MAIN

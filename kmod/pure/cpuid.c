@@ -64,6 +64,8 @@
 #define PV_CLOCK	MKVM_BIT(0)
 #define PV_NO_IO_DELAY	MKVM_BIT(1)
 #define PV_CLOCK_NEW	MKVM_BIT(3)
+#define PV_STEAL_TIME	MKVM_BIT(5)
+#define PV_SEND_IPI	MKVM_BIT(11)
 #define PV_SCHED_YIELD	MKVM_BIT(13)	/* a hypercall */
 #define PV_CLOCK_STABLE	MKVM_BIT(24)	/* the same on all vCPUs */
 
@@ -224,7 +226,7 @@ static void add_signature(struct list *list)
 	/* EBX, ECX, EDX: "KVMKVMKVM" and three zero bytes. */
 	static const u32 signature[4] = { MKVM_CPUID_SIGNATURE + 1, 0x4b4d564b, 0x564b4d56, 0x4d };
 	static const u32 features[4] = { PV_CLOCK | PV_NO_IO_DELAY | PV_CLOCK_NEW |
-					 PV_CLOCK_STABLE };
+					 PV_STEAL_TIME | PV_SEND_IPI | PV_CLOCK_STABLE };
 
 	add(list, MKVM_CPUID_SIGNATURE, 0, 0, signature);
 	add(list, MKVM_CPUID_SIGNATURE + 1, 0, 0, features);
@@ -489,6 +491,8 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	cpu->tsc_adjust = structured_ebx & F7B_TSC_ADJUST;
 	cpu->pv_clock = pv & PV_CLOCK;
 	cpu->pv_clock_new = pv & PV_CLOCK_NEW;
+	cpu->pv_steal_time = pv & PV_STEAL_TIME;
+	cpu->pv_send_ipi = pv & PV_SEND_IPI;
 	cpu->pv_yield = pv & PV_SCHED_YIELD;
 	cpu->xsaves = policy->xsaves && (claims(entries, nr, XSTATE, 1, MKVM_EAX) & FDA_XSAVES);
 }

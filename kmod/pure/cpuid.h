@@ -68,6 +68,7 @@ struct mkvm_guest_cpu {
 	bool xsaves;
 	bool pv_clock, pv_clock_new;	/* KVM's clock, at its two places */
 	bool pv_yield;			/* the hypercall KVM_HC_SCHED_YIELD */
+	bool pv_steal_time, pv_send_ipi;
 };
 
 MKVM_PURE_BEGIN

@@ -111,6 +111,7 @@ static const struct mkvm_msr_rule rules[] = {
 	MSR_IF(xsaves, XSS, SPECIAL, RWL, XSS, 0, 0),
 	MSR_IF(pv_clock_new, KVM_WALL_CLOCK_NEW, SPECIAL, RWL, ANY, 0, 0),
 	MSR_IF(pv_clock_new, KVM_SYSTEM_TIME_NEW, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_steal_time, KVM_STEAL_TIME, SPECIAL, RWL, MASK, ~0x3eull, 0),
 	MSR(EFER,		1, SPECIAL, RW, EFER, 0, 0),
 	MSR(STAR,		1, VENDOR, RWL, ANY, 0, 0),
 	MSR(LSTAR,		1, VENDOR, RWL, CANONICAL, 0, 0),

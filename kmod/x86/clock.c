@@ -216,6 +216,30 @@ void mkvm_wall_clock_write(struct mkvm_vcpu *v)
 	mkvm_write_guest(v->vm, v->wall_clock_msr, &wall, sizeof(wall));
 }
 
+/*
+ * How long the vCPU's thread was ready and had no CPU, in nanoseconds; version as above.
+ * KVM writes it at each KVM_RUN, we when there is more to tell.
+ */
+void mkvm_steal_time_update(struct mkvm_vcpu *v)
+{
+	u64 gpa = v->steal_msr & ~0x3full, delay = current->sched_info.run_delay;
+	struct kvm_steal_time st;
+
+	if (!(v->steal_msr & ENABLE) || delay == v->run_delay ||
+	    mkvm_read_guest(v->vm, gpa, &st, sizeof(st)))
+		return;
+	st.steal += delay - v->run_delay;
+	st.version = (st.version + 1) | 1;
+	st.preempted = 0;
+	v->run_delay = delay;
+	if (mkvm_write_guest(v->vm, gpa, &st, sizeof(st)))
+		return;
+	smp_wmb();	/* as in mkvm_clock_update */
+	st.version++;
+	mkvm_write_guest(v->vm, gpa + offsetof(struct kvm_steal_time, version), &st.version,
+			 sizeof(st.version));
+}
+
 /* Loaded. Guest memory is written before the next entry, where it may sleep. */
 void mkvm_set_clock_msr(struct mkvm_vcpu *v, u64 value)
 {

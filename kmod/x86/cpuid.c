@@ -166,9 +166,35 @@ int mkvm_insn_cpuid(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
+#define ICR_NOT_A_BITMAP	(BIT(11) | 3u << 18)	/* logical destination, shorthands */
+
 /*
- * We offer no hypercall: each gets KVM's answer for one it does not know. But KVM takes
- * a yield to another vCPU, which is no more than a hint, from whoever it was not denied.
+ * KVM_HC_SEND_IPI: RBX, RCX are a bitmap of APIC IDs from RDX on, RSI is as ICR. How many
+ * took it. Documentation/virt/kvm/x86/hypercalls.rst
+ */
+static long send_ipis(struct mkvm_vcpu *v, bool is_64bit)
+{
+	u64 map[2] = { v->regs[MKVM_RBX], v->regs[MKVM_RCX] };
+	u32 icr = v->regs[MKVM_RSI], width = is_64bit ? 64 : 32, i;
+	struct mkvm_apic_message m = {
+		.vector = icr, .mode = icr >> 8 & 7,
+		.assert = icr & BIT(14), .level = icr & BIT(15),
+	};
+	long taken = 0;
+
+	if (icr & ICR_NOT_A_BITMAP)
+		return -KVM_EINVAL;
+	for (i = 0; i < 2 * width; i++) {
+		m.dest = (u32)v->regs[MKVM_RDX] + i;
+		if (map[i / width] >> i % width & 1)
+			taken += max(mkvm_apic_send(v->vm, v, &m), 0);
+	}
+	return taken;
+}
+
+/*
+ * What we do not offer gets KVM's answer for what it does not know. But KVM takes a
+ * yield to another vCPU, which is no more than a hint, from whoever it was not denied.
  */
 int mkvm_insn_hypercall(struct mkvm_vcpu *v)
 {
@@ -180,6 +206,8 @@ int mkvm_insn_hypercall(struct mkvm_vcpu *v)
 		ret = -KVM_EPERM;
 	else if (nr == KVM_HC_SCHED_YIELD && v->guest_cpu.pv_yield)
 		ret = 0;
+	else if (nr == KVM_HC_SEND_IPI && v->guest_cpu.pv_send_ipi)
+		ret = send_ipis(v, is_64bit);
 	v->regs[MKVM_RAX] = is_64bit ? (unsigned long)ret : (u32)ret;
 	return MKVM_RESUME;
 }

@@ -57,6 +57,7 @@ static u64 get_special(struct mkvm_vcpu *v, u32 index)
 	case MSR_KVM_SYSTEM_TIME_NEW:	return v->clock_msr;
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_NEW:	return v->wall_clock_msr;
+	case MSR_KVM_STEAL_TIME:	return v->steal_msr;
 	default:			return 0;	/* XSS: CPUID hides it */
 	}
 }
@@ -88,6 +89,9 @@ static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_
 		return 0;
 	case MSR_IA32_TSC_DEADLINE:
 		return mkvm_apic_wrmsr(v, index, value);
+	case MSR_KVM_STEAL_TIME:
+		v->steal_msr = value;
+		return 0;
 	default:
 		return value != 0;
 	}

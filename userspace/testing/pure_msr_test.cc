@@ -176,6 +176,7 @@ TEST(Msr, WhatIsOfferedFollowsCpuid) {
   EXPECT_TRUE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_TSC), &cpu));
   EXPECT_FALSE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_KVM_SYSTEM_TIME), &cpu));
   cpu.pv_clock = true;
+  cpu.pv_steal_time = true;
   EXPECT_TRUE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_KVM_SYSTEM_TIME), &cpu));
   EXPECT_FALSE(mkvm_msr_offered(mkvm_msr_find(MKVM_IA32_KVM_SYSTEM_TIME_NEW), &cpu));
 }
