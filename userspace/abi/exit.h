@@ -64,5 +64,7 @@ template <class... Fs>
 struct Match : Fs... {
   using Fs::operator()...;
 };
+template <class... Fs>
+Match(Fs...) -> Match<Fs...>;  // for clang 14
 
 }  // namespace minikvm::abi

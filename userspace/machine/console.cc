@@ -13,7 +13,7 @@ constexpr size_t kMostWaiting = 64 * 1024;
 }  // namespace
 
 Result<> Console::attach() {
-  const auto added = loop_.add(fd_, [this] { on_readable(); });
+  auto added = loop_.add(fd_, [this] { on_readable(); });
   attached_ = true;
   if (added) return {};
   // epoll refuses what is always readable; then the guest's appetite is the
