@@ -80,6 +80,12 @@ static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 	vmcb->event_inj = 0;
 	vmcb->tlb_control = MKVM_SVM_TLB_NOTHING;
 	svm->clean = svm_host.clean_bits ? CLEAN_GROUPS : 0;
+	/*
+	 * QEMU's TCG does not intercept XSETBV: the host's XCR0 is what the guest
+	 * set, and CPUID tells of it. CPUs that have XSAVE and are real have next-RIP.
+	 */
+	if (unlikely(!svm_host.next_rip) && mkvm_fpu_features())
+		v->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 }
 
 static int run_until_left(struct mkvm_vcpu *v, struct svm_vcpu *svm)
@@ -104,15 +110,7 @@ static int run_until_left(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 
 int svm_run(struct mkvm_vcpu *v)
 {
-	int next = run_until_left(v, to_svm(v));
-
-	/*
-	 * QEMU's TCG does not intercept XSETBV: the host's XCR0 is what the guest
-	 * set. CPUs that have XSAVE and are real have next-RIP.
-	 */
-	if (!svm_host.next_rip && mkvm_fpu_features())
-		v->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
-	return next;
+	return run_until_left(v, to_svm(v));
 }
 
 /* The rest of the host's state: VMRUN and VMEXIT switch the other half. */
