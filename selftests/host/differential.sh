@@ -38,11 +38,12 @@ boot() {
 #   Last level ?TLB: KVM does not pass the leaf with the sizes for big pages
 #   HYP: KVM offers asynchronous page faults
 #   smpboot: KVM passes no name of the CPU
+#   VT-x: KVM has fast strings off in IA32_MISC_ENABLE, emulates UMIP, and offers VMX (in cpuinfo: vmx flags)
 # and what depends on when a thread of the guest's kernel had its turn: the line of audit, the clock sources of before
 comparable() {
 	sed -E 's/(using sched offset of )[0-9]+/\1N/; s/audit\([0-9.]+:/audit(T:/; s/(setting system clock to ).*/\1T/
 		s/(sched_clock: Marking stable).*/\1/; /^Last level [id]TLB/d
-		s/^(smpboot: CPU0: ).*\(family/\1(family/
+		s/^(smpboot: CPU0: ).*\(family/\1(family/; /^Disabled fast string/d; /User Mode Instruction Prev/d; /^vmx flags/d
 		/^audit: type=2000/d; /^HYP:/d; s/ refined-jiffies jiffies//' "$1"
 }
 
