@@ -88,8 +88,9 @@ static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 		v->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 }
 
-static int run_until_left(struct mkvm_vcpu *v, struct svm_vcpu *svm)
+int svm_run(struct mkvm_vcpu *v)
 {
+	struct svm_vcpu *svm = to_svm(v);
 	u64 host_pa = svm_host_area_pa();
 	int next;
 
@@ -106,11 +107,6 @@ static int run_until_left(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 		next = svm_handle_exit(v);
 	} while (next == MKVM_RESUME);
 	return next;
-}
-
-int svm_run(struct mkvm_vcpu *v)
-{
-	return run_until_left(v, to_svm(v));
 }
 
 /* The rest of the host's state: VMRUN and VMEXIT switch the other half. */

@@ -50,21 +50,26 @@ static u32 fetch_ahead(const struct mkvm_guest_context *c)
 
 #define WINDOW	(2 * sizeof(u64))	/* read at once, holds the longest */
 
-/* Memory that may be gone is only compared: see mkvm_guest_memory(). */
+/*
+ * Memory that may be gone is only compared: see mkvm_guest_memory(). By pointers, as
+ * kernels with UBSAN would call its handler for an array's bounds where they may not.
+ */
 static bool same_memory(const struct mkvm_code *code)
 {
+	const u64 *entry = code->entry, *bytes = code->bytes, *mask = code->mask;
+	const u64 __user *const *at = code->at;
 	u64 value, diff = 0;
 	u32 i;
 
 	if (!user_access_begin(code->bytes_at, WINDOW))
 		return false;
 	for (i = 0; i < code->levels; i++) {
-		unsafe_get_user(value, code->at[i], fault);
-		diff |= value ^ code->entry[i];
+		unsafe_get_user(value, at[i], fault);
+		diff |= value ^ entry[i];
 	}
 	for (i = 0; i < ARRAY_SIZE(code->bytes); i++) {
 		unsafe_get_user(value, code->bytes_at + i, fault);
-		diff |= (value ^ code->bytes[i]) & code->mask[i];
+		diff |= (value ^ bytes[i]) & mask[i];
 	}
 	user_access_end();
 	return !diff;
