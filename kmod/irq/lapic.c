@@ -410,10 +410,12 @@ bool mkvm_apic_has_irq(struct mkvm_vcpu *v)
 
 	if (!READ_ONCE(v->irq_look))
 		return false;
+	/* What came since mkvm_apic_sync() is for the next: the flag stays. */
+	if (a->virtual && v->mp_state == KVM_MP_STATE_RUNNABLE)
+		return has_extint(v);
 	smp_store_mb(v->irq_look, false);	/* pairs with the one of mkvm_kick */
 	raw_spin_lock_irqsave(&a->lock, flags);
-	found = mkvm_lapic_pending(&a->state) >= 0 &&
-		(!a->virtual || v->mp_state != KVM_MP_STATE_RUNNABLE);
+	found = mkvm_lapic_pending(&a->state) >= 0;
 	raw_spin_unlock_irqrestore(&a->lock, flags);
 	if (!found && !has_extint(v))
 		return false;
