@@ -4,34 +4,15 @@
  * userspace as an exit.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "eventfds.h"
 #include "thread.h"
 
 #define PORT	0x7070
 #define DOORBELL (GUEST_MMIO + 0x40)
-
-static int new_eventfd(void)
-{
-	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-	if (fd < 0)
-		die("eventfd: %m");
-	return fd;
-}
-
-/* How often it was signalled since. */
-static u64 signals(int fd)
-{
-	u64 n;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
-}
 
 static int ioeventfd(struct vm *vm, int fd, u64 addr, u32 len, u32 flags, u64 match)
 {
@@ -256,26 +237,6 @@ TEST_F(doorbell, assigned_and_deassigned_while_the_guest_rings)
 	while (!rings && !signals(self->fd))
 		usleep(1000);
 	EXPECT_TRUE(stop_thread(&t));
-}
-
-/*
- * The number of the second eventfd from now on. Each has the lowest one that is free: those that
- * nobody let go of are not.
- */
-static int next_eventfd_id(void)
-{
-	int first = new_eventfd(), fd = new_eventfd(), info, id = -1;
-	char path[64], text[256] = "";
-	char *at;
-
-	sprintf(path, "/proc/self/fdinfo/%d", fd);
-	info = open(path, O_RDONLY | O_CLOEXEC);
-	if (read(info, text, sizeof(text) - 1) > 0 && (at = strstr(text, "eventfd-id:")))
-		id = atoi(at + strlen("eventfd-id:"));
-	close(info);
-	close(fd);
-	close(first);
-	return id;
 }
 
 /* Class 31: guards are the puts on each way out of mkvm_ioeventfd(), and in free_ranges(). */

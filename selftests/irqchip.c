@@ -7,12 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "eventfds.h"
 #include "thread.h"
 
 #define LEVEL		(1u << 15)
@@ -34,30 +33,6 @@ FIXTURE(chips) {
 	struct guest g;
 	int fd, resample;
 };
-
-static int new_eventfd(void)
-{
-	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-	if (fd < 0)
-		die("eventfd: %m");
-	return fd;
-}
-
-static u64 signals(int fd)
-{
-	u64 n;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
-}
-
-static void signal_eventfd(int fd)
-{
-	u64 one = 1;
-
-	if (write(fd, &one, sizeof(one)) != sizeof(one))
-		die("write to an eventfd: %m");
-}
 
 static void start(struct guest *g, int (*create)(struct vm *), const u8 *code, size_t len)
 {
@@ -923,26 +898,6 @@ TEST_F(chips, irqfd_whose_end_is_a_close)
 		if (!(i & 2))
 			close(fd);
 	}
-}
-
-/*
- * The number of the second eventfd from now on. Each has the lowest one that is free: those that
- * nobody let go of are not.
- */
-static int next_eventfd_id(void)
-{
-	int first = new_eventfd(), fd = new_eventfd(), info, id = -1;
-	char path[64], text[256] = "";
-	char *at;
-
-	sprintf(path, "/proc/self/fdinfo/%d", fd);
-	info = open(path, O_RDONLY | O_CLOEXEC);
-	if (read(info, text, sizeof(text) - 1) > 0 && (at = strstr(text, "eventfd-id:")))
-		id = atoi(at + strlen("eventfd-id:"));
-	close(info);
-	close(fd);
-	close(first);
-	return id;
 }
 
 /* Class 31, CVE-2020-36312: the guards are the puts on each way out of eventfd.c. */

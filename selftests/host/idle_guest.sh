@@ -36,10 +36,7 @@ watch() {
 
 [ $# -gt 0 ] || set -- 1
 for how; do
-	cpus=${how%:*}
-	irqchip=${how#"$cpus"}
-	irqchip=${irqchip#:}
-	irqchip=${irqchip:-kernel}
+	split_guest "$how"
 	what="guest $kernel, CPUs: $cpus, irqchip $irqchip"
 	: >/tmp/console
 	./minikvm run --device "$device" -k "vmlinuz-$kernel" -i initrd.gz -c "$cpus" --irqchip "$irqchip" --serial file:/tmp/console \

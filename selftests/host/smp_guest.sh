@@ -33,10 +33,7 @@ console_says() { grep -q -- "$1" /tmp/console || { sed 's/^/# /' /tmp/console; r
 [ $? -ne 3 ] || skip_all "no guests with two CPUs: $(cat /tmp/run.log)"
 [ $# -gt 0 ] || set -- 2 4
 for how; do
-	cpus=${how%:*}
-	irqchip=${how#"$cpus"}
-	irqchip=${irqchip#:}
-	irqchip=${irqchip:-kernel}
+	split_guest "$how"
 	what="guest $kernel, CPUs: $cpus, irqchip $irqchip"
 	check "$what: it powers off by ACPI, after $seconds seconds of load" boot "$cpus" "$irqchip" \
 		"grep -c ^processor /proc/cpuinfo | sed 's/^/cpus /'; stress $seconds; $look; busybox poweroff -f"

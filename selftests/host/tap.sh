@@ -85,6 +85,14 @@ guest_runs() {
 	[ $tries -gt 0 ]
 }
 
+# split_guest CPUS[:IRQCHIP]: into $cpus and $irqchip, as `minikvm run` takes them.
+split_guest() {
+	cpus=${1%:*}
+	irqchip=${1#"$cpus"}
+	irqchip=${irqchip#:}
+	irqchip=${irqchip:-kernel}
+}
+
 # as_kvm SECONDS COMMAND...: run it where /dev/kvm is $device, in namespaces of its own. With it ends whatever it started;
 # past its time it is killed, status 137.
 as_kvm() {
