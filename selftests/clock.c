@@ -3,8 +3,6 @@
 #include "kselftest_harness.h"
 #include "guest.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -381,12 +379,7 @@ static void *burn_cpu(void *unused)
 /* Both on one CPU: this thread must wait while the other runs. */
 static void get_in_the_way(pthread_t *thread)
 {
-	cpu_set_t cpu;
-
-	CPU_ZERO(&cpu);
-	CPU_SET(sched_getcpu(), &cpu);
-	if (sched_setaffinity(0, sizeof(cpu), &cpu))
-		die("sched_setaffinity: %m");
+	pin(pthread_self(), 0);
 	burn = true;
 	if (pthread_create(thread, NULL, burn_cpu, NULL))
 		die("pthread_create");

@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
-#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
@@ -89,11 +88,8 @@ TEST(host_descriptor_tables_survive)
 {
 	struct table gdt = { 0 }, idt = { 0 }, after = { 0 };
 	struct guest g;
-	cpu_set_t one;
 
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	pin(pthread_self(), 0);
 	guest_that_changes_all(&g);
 	asm volatile("sgdt %0; sidt %1" : "=m"(gdt), "=m"(idt));
 	ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
@@ -120,20 +116,18 @@ TEST(host_tsc_aux_survives)
 {
 	unsigned int a, b, c, d = 0, aux;
 	struct guest g;
-	cpu_set_t one;
+	int cpu;
 
 	__get_cpuid(0x80000001, &a, &b, &c, &d);
 	if (!(d & (1 << 27)))
 		SKIP(return, "no RDTSCP");
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	cpu = pin(pthread_self(), 0);
 	guest_that_changes_all(&g);
 	for (int i = 0; i < 10; i++) {
 		jump_to(&g.cpu, GUEST_CODE);
 		ASSERT_EQ(KVM_EXIT_HLT, guest_run(&g.cpu));
 		asm volatile("rdtscp" : "=c"(aux) :: "rax", "rdx");
-		ASSERT_EQ(0, aux & 0xfff);
+		ASSERT_EQ(cpu, aux & 0xfff);
 	}
 }
 
@@ -146,14 +140,13 @@ TEST(host_msrs_survive)
 	};
 	u64 before[ARRAY_SIZE(msrs)], after;
 	struct guest g;
-	cpu_set_t one;
-	int fd = open("/dev/cpu/0/msr", O_RDONLY | O_CLOEXEC);
+	char path[32];
+	int fd;
 
+	sprintf(path, "/dev/cpu/%d/msr", pin(pthread_self(), 0));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		SKIP(return, "no msr driver in this host");
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	sched_setaffinity(0, sizeof(one), &one);
 	guest_that_changes_all(&g);
 	for (int i = 0; i < ARRAY_SIZE(msrs); i++)
 		if (pread(fd, &before[i], 8, msrs[i]) != 8)

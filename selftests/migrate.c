@@ -3,8 +3,6 @@
 #include "kselftest_harness.h"
 #include "guest.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <sys/mman.h>
 
 /* Counts in RSI, checks its copies in XMM0, memory and R8, exits by OUT now and then. */
@@ -22,23 +20,8 @@ GUEST(tsc_grows, 64,
       "out %al, $0x10; jmp 1b; 9: hlt");
 GUEST(halts, 64, "1: hlt; jmp 1b");
 
-static void pin(pthread_t thread, int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (pthread_setaffinity_np(thread, sizeof(set), &set))
-		die("affinity to CPU %d", cpu);
-}
-
-static bool one_cpu(void)
-{
-	return sysconf(_SC_NPROCESSORS_ONLN) < 2;
-}
-
 #define NEED_TWO_CPUS() do {						\
-	if (one_cpu())							\
+	if (usable_cpus() < 2)						\
 		SKIP(return, "one CPU");				\
 } while (0)
 
@@ -194,7 +177,7 @@ TEST(two_guests_do_not_share_translations)
 		*(u64 *)(g[i].vm.ram + GUEST_DATA) = regs.r8;
 	}
 	for (int i = 0; i < 300; i++) {
-		if (!one_cpu())
+		if (usable_cpus() > 1)
 			pin(pthread_self(), i / 3 & 1);
 		ASSERT_EQ(KVM_EXIT_IO, guest_run(&g[i & 1].cpu));
 	}

@@ -5,10 +5,17 @@
 emulator_tools="qemu-system-x86_64"
 
 # Without CMPXCHG16B: an interrupt after it finds RFLAGS wrong in QEMU 7.2, and Linux 6.12 uses it for each allocation.
+# With several CPUs there is one more, CPU 0, which is kept from all processes: FXRSTOR or XRSTOR on any CPU writes CPU 0's
+# flag for "nested paging is on" without a lock (docs/testing.md, What QEMU's TCG does wrong), so no guest may run there.
 prepare_emulator() {
+	local smp=$cpus
+	if [ "$cpus" -gt 1 ]; then
+		smp=$((cpus + 1))
+		cmdline+=" isolcpus=0"
+	fi
 	emulator_command=(
 		qemu-system-x86_64 -nodefaults -no-user-config -accel tcg -cpu "EPYC,+svm,+npt,-cx16"
-		-smp "$cpus" -m "$memory" -kernel "$kernel/vmlinuz" -initrd "$tmp/initrd.gz" -append "$cmdline"
+		-smp "$smp" -m "$memory" -kernel "$kernel/vmlinuz" -initrd "$tmp/initrd.gz" -append "$cmdline"
 		-display none -monitor none
 	)
 	[ -n "$lives" ] || emulator_command+=(-no-reboot)

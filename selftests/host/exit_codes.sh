@@ -15,7 +15,7 @@ ends_with() {
 	[ "$code" -eq "$wanted" ] || { echo "# exit code $code:"; sed 's/^/# /' /tmp/run.log; return 1; }
 }
 
-is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
+load_module
 # mov $0x2000, %ax; mov $0x604, %dx; out %ax, %dx; hlt
 check "power-off: 0" ends_with 0 '\270\000\040\272\004\006\357\364'
 # mov $0xfe, %al; out %al, $0x64; hlt

@@ -4,7 +4,7 @@
 # idle_guest.sh KERNEL [SECONDS [CPUS[:IRQCHIP]...]]: watched for SECONDS, default 20; CPUS, default 1; IRQCHIP as in smp_guest.sh.
 . ./tap.sh
 
-[ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
+load_module
 
 kernel=$1
 seconds=${2:-20}

@@ -4,7 +4,7 @@
 # kvm_selftests.sh [all|NAME...]: default are those below, all is every program, whatever comes of it.
 . ./tap.sh
 
-[ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
+load_module
 
 # Those that pass; docs/testing.md has a table of all.
 passing="cpuid_test cr4_cpuid_sync_test demand_paging_test dirty_log_perf_test fix_hypercall_test get_msr_index_features
@@ -22,22 +22,35 @@ arguments() {
 	max_guest_memory_test) echo "-m 1 -c 2" ;;
 	memslot_modification_stress_test) echo "-b 16M -i 20" ;;
 	memslot_perf_test) echo "-l 1 -s 64" ;;
+	xapic_ipi_test) echo "-s 1" ;;
 	nx_huge_pages_test) echo "-t 887563923 -p 100 -r" ;;
 	esac
 }
 
+# xapic_ipi_test in QEMU, whose VMRUN ignores the interrupt shadow (docs/testing.md): an IPI was handled between STI and
+# HLT, and the HLT waited for ever. An IPI that was lost is not counted as received.
+ipi_before_hlt() {
+	[ "$status" -ne 0 ] && grep -qs QEMU /sys/class/dmi/id/sys_vendor || return
+	counts=$(sed -n 's/.*halted \([0-9]*\) times, woke [0-9]* times, received \([0-9]*\) IPIs.*/\1 \2/p' /tmp/output)
+	[ -n "$counts" ] && [ "${counts% *}" = "${counts#* }" ]
+}
+
 # run NAME [ARGUMENT]...
 run() {
-	# shellcheck disable=SC2145  # the first of them is in ../kvm
-	as_kvm "${LIMIT:-120}" "../kvm/$@" >/tmp/output 2>&1 </dev/null
-	status=$?
+	for try in 1 2 3 4 5 6 7 8 9 10; do
+		# shellcheck disable=SC2145  # the first of them is in ../kvm
+		as_kvm "${LIMIT:-120}" "../kvm/$@" >/tmp/output 2>&1 </dev/null
+		status=$?
+		ipi_before_hlt || break
+		echo "# $1, try $try: an IPI before HLT"
+	done
 	case $status in
 	0) ok "KVM's $*" ;;
 	4) ok "KVM's $* # SKIP $(grep -i skip /tmp/output | head -n 1 | sed 's/.*# SKIP -* *//; s/, skipping.*//')" ;;
 	137) not_ok "KVM's $*: more than ${LIMIT:-120} s" ;;
 	*) not_ok "KVM's $*: exit status $status" ;;
 	esac
-	[ $status -eq 0 ] || [ $status -eq 4 ] || tail -n 12 /tmp/output | cut -c 1-160 | sed 's/^/#    /'
+	[ "$status" -eq 0 ] || [ "$status" -eq 4 ] || tail -n 12 /tmp/output | cut -c 1-160 | sed 's/^/#    /'
 }
 
 tests=${*:-$passing}

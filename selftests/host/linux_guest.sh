@@ -1,24 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Linux guests through `minikvm run`, on $MINIKVM_DEVICE: they boot, run a command and power off. Meanwhile the
-# threads of minikvm move between the CPUs, where there are two (not in QEMU).
+# threads of minikvm move between the CPUs, where there are two.
 # linux_guest.sh KERNEL...: each a file vmlinuz-KERNEL beside this script, with initrd.gz.
 . ./tap.sh
 
-[ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
+load_module
 
-# Where there are two CPUs: all threads of process $1 from one to the other and back, as long as it lives. Not in QEMU:
-# there a guest that is moved dies now and then, on KVM too, when a VM exit leaves the host's RIP and CR3 in the VMCB.
+# Where there are several CPUs: all threads of process $1 from one to the next, as long as it lives.
 keep_moving() {
-	[ -e /sys/devices/system/cpu/cpu1/online ] || return
-	! grep -qs QEMU /sys/class/dmi/id/sys_vendor || return
-	mask=1
+	[ "$(usable_cpus | wc -l)" -gt 1 ] || return
 	while kill -0 "$1" 2>/dev/null; do
-		for task in /proc/"$1"/task/*; do
-			taskset -p "$mask" "${task##*/}" >/dev/null 2>&1
+		for cpu in $(usable_cpus); do
+			for task in /proc/"$1"/task/*; do
+				taskset -pc "$cpu" "${task##*/}" >/dev/null 2>&1
+			done
+			usleep 5000
 		done
-		mask=$((3 - mask))
-		usleep 5000
 	done
 }
 

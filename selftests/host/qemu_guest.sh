@@ -6,7 +6,7 @@
 # a directory qemu with the firmware.
 . ./tap.sh
 
-[ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
+load_module
 kernel=$1
 shift
 
@@ -25,8 +25,7 @@ no_complaints() { ! grep -E 'complaint: |BUG:|Oops' /tmp/console; }
 console_says() { grep -q -- "$1" /tmp/console || { tail -n 5 /tmp/console; false; }; }
 
 for how; do
-	cpus=${how%:*}
-	irqchip=${how#*:}
+	split_guest "$how"
 	: >/tmp/console
 	check "QEMU, $cpus CPUs, irqchip $irqchip: a guest boots and powers off" boot "$cpus" "$irqchip"
 	check "QEMU, $cpus CPUs, irqchip $irqchip: it ran the command, on all CPUs" console_says "^answer 42 of $cpus"

@@ -7,7 +7,7 @@
 . ./tap.sh
 
 device=${MINIKVM_DEVICE:-/dev/minikvm}
-[ "$device" != /dev/minikvm ] || is_loaded minikvm || insmod "$module" || skip_all "the module does not load"
+load_module
 
 kernel=$1
 seconds=${2:-20}

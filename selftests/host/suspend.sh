@@ -14,7 +14,7 @@ hibernates() {
 } 2>/dev/null
 
 grep -q / /proc/swaps && skip_all "this would hibernate: there is swap"
-insmod "$module" || skip_all "the module does not load"
+load_module
 check "start a guest" hold_start /dev/minikvm run
 check "it runs" guest_runs
 if has_state mem; then

@@ -49,6 +49,21 @@ skip_all() {
 
 is_loaded() { grep -q "^$1 " /proc/modules; }
 
+# Needed by all that follows, unless the device under test is another one.
+load_module() {
+	[ "$device" = /dev/minikvm ] || return 0
+	is_loaded minikvm || insmod "$module" && return
+	not_ok "the module loads"
+	done_testing
+}
+
+# The CPUs that this process may run on, one number per line: QEMU's SMP hosts keep CPU 0 from it.
+usable_cpus() {
+	sed -n 's/^Cpus_allowed_list:[^0-9]*//p' /proc/self/status | tr , '\n' | while IFS=- read -r first last; do
+		seq "$first" "${last:-$first}"
+	done
+}
+
 # The kernel log since the last call of forget_log has a line with this pattern.
 forget_log() { dmesg -c >/dev/null; }
 log_says() { dmesg | grep -q -- "$1"; }

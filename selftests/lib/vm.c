@@ -4,6 +4,7 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,6 +42,37 @@ const char *device_path(void)
 bool on_stock_kvm(void)
 {
 	return !strcmp(device_path(), "/dev/kvm");
+}
+
+static cpu_set_t started_on;
+
+static const cpu_set_t *usable(void)
+{
+	if (!CPU_COUNT(&started_on) && sched_getaffinity(0, sizeof(started_on), &started_on))
+		die("sched_getaffinity: %m");
+	return &started_on;
+}
+
+int usable_cpus(void)
+{
+	return CPU_COUNT(usable());
+}
+
+int pin(pthread_t thread, int n)
+{
+	cpu_set_t set;
+	int cpu = 0;
+
+	for (; n || !CPU_ISSET(cpu, usable()); cpu++) {
+		if (cpu == CPU_SETSIZE)
+			die("%d usable CPUs are too few", usable_cpus());
+		n -= CPU_ISSET(cpu, usable());
+	}
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (pthread_setaffinity_np(thread, sizeof(set), &set))
+		die("affinity to CPU %d", cpu);
+	return cpu;
 }
 
 bool cpu_is_amd(void)

@@ -7,6 +7,7 @@
 #ifndef SELFTESTS_VM_H
 #define SELFTESTS_VM_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,13 @@ bool on_tcg(void);			/* the host's CPU is QEMU's TCG */
 int open_device(void);
 bool host_has_xsave(void);		/* and so a vCPU has XCR0 */
 int cap(int fd, long which);		/* KVM_CHECK_EXTENSION */
+
+/*
+ * To the n-th of the CPUs that this process was started on, whose number is
+ * returned: QEMU's SMP hosts keep CPU 0 from it (scripts/host/qemu.sh).
+ */
+int pin(pthread_t thread, int n);
+int usable_cpus(void);
 
 /* ioctl() that returns -errno. */
 int kvm(int fd, unsigned long request, const void *arg);
