@@ -6,7 +6,6 @@
 # `minikvm run --irqchip` takes it, default kernel.
 . ./tap.sh
 
-device=${MINIKVM_DEVICE:-/dev/minikvm}
 load_module
 
 kernel=$1

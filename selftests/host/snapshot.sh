@@ -5,7 +5,6 @@
 # snapshot.sh KERNEL [TIMES]: default 20.
 . ./tap.sh
 
-device=${MINIKVM_DEVICE:-/dev/minikvm}
 load_module
 
 kernel=$1
