@@ -103,7 +103,6 @@ struct Bit {
 
 void PrintTo(const Bit& b, std::ostream* os) { *os << b.name; }
 
-constexpr auto kEax = &kvm_cpuid_entry2::eax;
 constexpr auto kEbx = &kvm_cpuid_entry2::ebx;
 constexpr auto kEcx = &kvm_cpuid_entry2::ecx;
 constexpr auto kEdx = &kvm_cpuid_entry2::edx;
