@@ -112,6 +112,7 @@ struct mkvm_mmu {
 	spinlock_t lock;		/* guards [m]; never taken with interrupts off */
 	unsigned int inval_running;	/* [m] invalidations between start and end */
 	unsigned long inval_seq;	/* [m] +1 at every end */
+	bool apic_hidden;		/* [m]; [a] readers: mkvm_mmu_hide_apic() was called */
 };
 
 int mkvm_mmu_init(struct mkvm_vm *vm);
@@ -138,6 +139,14 @@ void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
  */
 void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
 			  u64 word, u32 nr, unsigned long *mask);
+
+/*
+ * At the xAPIC's default address, where no slot is: map page, which the CPUs know; MKVM_RESUME
+ * or an errno. For all vCPUs, so the first that has its APIC elsewhere or otherwise forbids it,
+ * for good. May sleep; sleeps not, but needs interrupts on.
+ */
+int mkvm_mmu_map_apic(struct mkvm_vm *vm, struct page *page);
+void mkvm_mmu_hide_apic(struct mkvm_vm *vm);
 
 /* ---- vm.c ---- */
 
@@ -209,7 +218,7 @@ enum mkvm_request {
 	MKVM_REQ_INIT,		/* of the local APIC's; and the start-up IPI */
 	MKVM_REQ_SIPI,
 	MKVM_REQ_IOAPIC_EOI,	/* userspace hears of eoi_vector */
-	MKVM_REQ_APIC_MODE,	/* of the local APIC, has changed */
+	MKVM_REQ_APIC_MODE,	/* or address of the local APIC, has changed */
 	MKVM_REQ_MSR_FILTER,	/* vm->msr_filter has come or gone */
 };
 

@@ -129,6 +129,8 @@ static void free_cut(struct cut_tables *c)
 	}
 }
 
+#define APIC_GFN	(MKVM_APIC_BASE_DEFAULT >> PAGE_SHIFT)
+
 /* Where logging starts with all pages dirty, no write will be news. */
 void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
 			    const struct mkvm_slot_change *change)
@@ -145,9 +147,24 @@ void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
 	WRITE_ONCE(vm->mmu.inval_seq, vm->mmu.inval_seq + 1);
 	if (!c.writes_only || !(vm->dirty_log_mode & KVM_DIRTY_LOG_INITIALLY_SET))
 		cut_gfns(vm, &c, old->base_gfn, old->base_gfn + old->npages);
+	if (!c.writes_only)
+		cut_gfns(vm, &c, APIC_GFN, APIC_GFN + 1);	/* the new one may be there */
 	flush_cut(vm, &c);
 	spin_unlock(&vm->mmu.lock);
 	free_cut(&c);
+}
+
+void mkvm_mmu_hide_apic(struct mkvm_vm *vm)
+{
+	struct cut_tables c = {};
+
+	spin_lock(&vm->mmu.lock);
+	WRITE_ONCE(vm->mmu.apic_hidden, true);
+	smp_wmb();	/* pairs with mkvm_mmu_map_apic() */
+	WRITE_ONCE(vm->mmu.inval_seq, vm->mmu.inval_seq + 1);
+	cut_gfns(vm, &c, APIC_GFN, APIC_GFN + 1);
+	flush_cut(vm, &c);
+	spin_unlock(&vm->mmu.lock);
 }
 
 void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
@@ -515,6 +532,20 @@ int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access)
 	if (ret == -EINTR)
 		ret = 0;	/* the next round finds the signal; the guest faults again */
 	return ret ?: MKVM_RESUME;
+}
+
+int mkvm_mmu_map_apic(struct mkvm_vm *vm, struct page *page)
+{
+	static const struct mkvm_memslot none;
+	struct mapping m = {
+		.slot = &none, .gfn = APIC_GFN, .pages = { page }, .nr = 1, .writable = true,
+	};
+	unsigned long seq = READ_ONCE(vm->mmu.inval_seq);
+
+	smp_rmb();	/* as in resolve() */
+	if (READ_ONCE(vm->mmu.apic_hidden) || mkvm_is_memory(vm, MKVM_APIC_BASE_DEFAULT))
+		return MKVM_RESUME;
+	return map_if_current(vm, &m, seq) ?: MKVM_RESUME;
 }
 
 /* ---- life ---- */

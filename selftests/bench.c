@@ -49,11 +49,13 @@ GUEST(pio_doorbell, 64, TIMED("mov $" ARG(DOORBELL_PORT) ", %edx; out %ax, %dx")
 GUEST(mmio_doorbell, 64, TIMED("mov %ax, (%rbx)"));
 
 /* RBX: the local APIC's registers. Enabled by its spurious-interrupt vector register. */
-#define APIC(body)	"movl $0x1ff, 0xf0(%rbx);" body
+#define APIC(body)	WARM_UP "movl $0x1ff, 0xf0(%rbx);" body
 #define EOI		"movl $0, 0xb0(%rbx);"
 #define WAIT		"sti; hlt; cli;"
 #define SEND_TO(id)	"movl $" #id " << 24, 0x310(%rbx); movl $0x40f0, 0x300(%rbx);"
 GUEST(eoi, 64, APIC(TIMED(EOI)));
+GUEST(tpr, 64, APIC(TIMED("movl $0x20, 0x80(%rbx); mov 0x80(%rbx), %eax")));
+GUEST(cr8, 64, TIMED("mov %cr8, %rax; mov %rax, %cr8"));
 GUEST(self_ipi, 64, APIC(TIMED("movl $0x440f0, 0x300(%rbx); sti; nop; nop; cli;" EOI)));
 GUEST(timer, 64, APIC("movl $0xf1, 0x320(%rbx); movl $0xb, 0x3e0(%rbx);"
 		      TIMED("movl $1, 0x380(%rbx);" WAIT EOI)));
@@ -88,6 +90,8 @@ static const struct op ops[] = {
 	IN_GUEST("mmio-doorbell", mmio_doorbell, EXACT),
 	IN_GUEST("mmio-doorbell-any", mmio_doorbell, WILDCARD),
 	IN_GUEST("eoi", eoi, LOCAL_APIC),
+	IN_GUEST("tpr", tpr, LOCAL_APIC),	/* a write and a read, and so by CR8 */
+	IN_GUEST("cr8", cr8, LOCAL_APIC),
 	IN_GUEST("self-ipi", self_ipi, LOCAL_APIC),
 	IN_GUEST("timer", timer, LOCAL_APIC),
 	IN_GUEST("ipi", ipi, LOCAL_APIC),
@@ -217,29 +221,46 @@ static void measure(const struct op *op)
 	guest_close(&g);
 }
 
-/* Pages that the process has, and the guest touches for the first time */
-static void measure_page(const char *name, bool present)
+static u64 touch_all(struct guest *g, const struct op *op)
+{
+	struct kvm_regs regs;
+
+	prepare(g, op, PAGES);
+	regs = get_regs(&g->cpu);
+	regs.rbx = TOUCH_GPA;
+	set_regs(&g->cpu, &regs);
+	if (guest_run(&g->cpu) != KVM_EXIT_IO)
+		die("%s", op->name);
+	return get_regs(&g->cpu).rax / PAGES;
+}
+
+/* The process has the pages, or has them to get, too; logged: the guest writes them again. */
+enum page_kind { PRESENT, MISSING, LOGGED };
+
+/* Pages that the guest touches for the first time, or after its dirty log was fetched */
+static void measure_page(const char *name, enum page_kind kind)
 {
 	struct op op = { name, touch, touch_end, PAGES, true, KVM_EXIT_IO, PLAIN };
 	u8 *mem = map_anon_aligned(PAGES * PAGE, 2 * MIB);
+	u64 bitmap[PAGES / 64];
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
 	struct mkvm_vcpu_stats before;
-	struct kvm_regs regs;
 	struct guest g;
 
 	madvise(mem, PAGES * PAGE, MADV_NOHUGEPAGE);
-	for (u64 i = 0; present && i < PAGES; i++)
+	for (u64 i = 0; kind != MISSING && i < PAGES; i++)
 		mem[i * PAGE] = 1;
 	guest_start(&g, set_long_mode, touch, touch_end - touch);
-	if (vm_slot(&g.vm, 1, 0, TOUCH_GPA, PAGES * PAGE, mem))
+	if (vm_slot(&g.vm, 1, kind == LOGGED ? KVM_MEM_LOG_DIRTY_PAGES : 0, TOUCH_GPA,
+		    PAGES * PAGE, mem))
 		die("slot");
-	prepare(&g, &op, PAGES);
-	regs = get_regs(&g.cpu);
-	regs.rbx = TOUCH_GPA;
-	set_regs(&g.cpu, &regs);
+	if (kind == LOGGED) {
+		touch_all(&g, &op);
+		if (kvm(g.vm.fd, KVM_GET_DIRTY_LOG, &log))
+			die("KVM_GET_DIRTY_LOG");
+	}
 	before = stats(&g.cpu);
-	if (guest_run(&g.cpu) != KVM_EXIT_IO)
-		die("%s", name);
-	printf("bench %s %llu\n", name, get_regs(&g.cpu).rax / PAGES);
+	printf("bench %s %lu\n", name, touch_all(&g, &op));
 	print_vmcs(name, before, stats(&g.cpu));
 	guest_close(&g);
 	munmap(mem, PAGES * PAGE);
@@ -262,7 +283,8 @@ int main(void)
 		}
 		measure(&op);
 	}
-	measure_page("page-map", true);
-	measure_page("page-touch", false);	/* the process has to get the page, too */
+	measure_page("page-map", PRESENT);
+	measure_page("page-touch", MISSING);
+	measure_page("page-dirty", LOGGED);
 	return 0;
 }

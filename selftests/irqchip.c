@@ -21,7 +21,7 @@
 
 enum { NOTHING, LAPIC_EOI, PIC_EOI };
 
-#define ENABLE_LAPIC "mov $0xfee00000, %ebp; movl $0x1ff, 0xf0(%rbp); movl $0x700, 0x350(%rbp);"
+#define ENABLE_LAPIC WARM_UP "mov $0xfee00000, %ebp; movl $0x1ff, 0xf0(%rbp); movl $0x700, 0x350(%rbp);"
 
 GUEST(takes_interrupts, 64,
       ENABLE_LAPIC
@@ -687,7 +687,8 @@ TEST(split_irqchip_leaves_level_eois_to_userspace)
 	EXPECT_EQ(0, run_guest(&g, LAPIC_EOI));
 }
 
-GUEST(x2apic_level, 64, "mov $0x1b, %ecx; mov $0xfee00d00, %eax; xor %edx, %edx; wrmsr; mov $0x80f, %ecx;"
+GUEST(x2apic_level, 64, WARM_UP "mov $0x1b, %ecx; mov $0xfee00d00, %eax; xor %edx, %edx; wrmsr;"
+      "mov $0x80f, %ecx;"
       "mov $0x1ff, %eax; wrmsr; out %al, $0x10; sti; nop; nop; cli; out %al, $0x10; mov $0x80b, %ecx;"
       "xor %eax, %eax; wrmsr; out %al, $0x10");
 

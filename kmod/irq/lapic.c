@@ -249,8 +249,10 @@ void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base)
 	struct mkvm_apic *a = v->apic;
 	unsigned long flags;
 
+	if (v->apic_base == base)
+		return;
 	v->apic_base = base;
-	if (!a || a->state.mode == MKVM_APIC_MODE(base))
+	if (!a)
 		return;
 	set_bit(MKVM_REQ_APIC_MODE, &v->requests);
 	raw_spin_lock_irqsave(&a->lock, flags);
@@ -369,10 +371,20 @@ void mkvm_apic_virtualize(struct mkvm_vcpu *v)
 {
 	struct mkvm_apic *a = v->apic;
 
-	a->virtual = mkvm_vendor->virtualize_apic &&
-		     mkvm_vendor->virtualize_apic(v, a->state.page,
-						  a->state.mode == MKVM_APIC_MODE_X2);
+	if (!mkvm_vendor->virtualize_apic)
+		return;
+	a->virtual = mkvm_vendor->virtualize_apic(v, a->state.page, a->state.mode);
+	/* The page table is the VM's: this vCPU must not see what stands for others' pages. */
+	if (a->state.mode != MKVM_APIC_MODE_X ||
+	    (v->apic_base & PAGE_MASK) != MKVM_APIC_BASE_DEFAULT)
+		mkvm_mmu_hide_apic(v->vm);
 	WRITE_ONCE(v->irq_look, true);
+}
+
+bool mkvm_apic_wants_page(struct mkvm_vcpu *v, u64 gpa)
+{
+	return (gpa & PAGE_MASK) == MKVM_APIC_BASE_DEFAULT && v->apic && v->apic->virtual &&
+	       !READ_ONCE(v->vm->mmu.apic_hidden) && mkvm_is_device(v, gpa);
 }
 
 void mkvm_apic_sync(struct mkvm_vcpu *v)
@@ -563,6 +575,7 @@ int mkvm_apic_create(struct mkvm_vcpu *v)
 	a->state.id = v->id;
 	a->state.mode = MKVM_APIC_MODE_X;
 	v->apic = a;
+	set_bit(MKVM_REQ_APIC_MODE, &v->requests);
 	mkvm_apic_reset(v, false);
 	return 0;
 }

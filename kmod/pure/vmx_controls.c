@@ -37,6 +37,7 @@ const struct mkvm_vmx_control mkvm_vmx_controls[] = {
 	CONTROL(PROC2, REQUIRED, 1, "enable EPT"),
 	CONTROL(PROC2, REQUIRED, 5, "enable VPID"),
 	CONTROL(PROC2, REQUIRED, 7, "unrestricted guest"),
+	CONTROL(PROC2, OPTIONAL, 0, "virtualize APIC accesses"),
 	CONTROL(PROC2, OPTIONAL, 4, "virtualize x2APIC mode"),
 	CONTROL(PROC2, OPTIONAL, 9, "virtual-interrupt delivery"),
 	CONTROL(PROC2, WANTED, 3, "enable RDTSCP"),

@@ -16,6 +16,9 @@
 /* For all vCPUs, and for those with a virtual x2APIC: they never change after module load. */
 static unsigned long *msr_bitmap, *x2apic_msr_bitmap;
 
+/* In EPT the page of an xAPIC: "APIC-access page". No access ever reaches it. */
+struct page *vmx_apic_access_page;
+
 /*
  * Exceptions that the host must see: #MC is the machine's, #DB and #AC are
  * given back to the guest by injection, because their delivery can raise them
@@ -66,8 +69,11 @@ static void fill_x2apic_bitmap(unsigned long *bitmap)
 int vmx_controls_setup(void)
 {
 	msr_bitmap = (unsigned long *)__get_free_pages(GFP_KERNEL, 1);
-	if (!msr_bitmap)
+	vmx_apic_access_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!msr_bitmap || !vmx_apic_access_page) {
+		vmx_controls_unsetup();
 		return -ENOMEM;
+	}
 	x2apic_msr_bitmap = msr_bitmap + PAGE_SIZE / sizeof(*msr_bitmap);
 	fill_bitmap(msr_bitmap);
 	fill_x2apic_bitmap(x2apic_msr_bitmap);
@@ -78,6 +84,9 @@ void vmx_controls_unsetup(void)
 {
 	free_pages((unsigned long)msr_bitmap, 1);
 	msr_bitmap = NULL;
+	if (vmx_apic_access_page)
+		__free_page(vmx_apic_access_page);
+	vmx_apic_access_page = NULL;
 }
 
 void vmx_cpuid_policy(struct mkvm_cpuid_policy *p)
@@ -182,6 +191,7 @@ void vmx_intercept_msrs(struct mkvm_vcpu *v, bool all)
 }
 
 #define APIC_CONTROLS	(SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE | \
+			 SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES | \
 			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
 #define CR8_EXITS	(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING)
 
@@ -192,7 +202,7 @@ void vmx_intercept_msrs(struct mkvm_vcpu *v, bool all)
  */
 static int virtual_apic = -1;
 module_param(virtual_apic, int, 0444);
-MODULE_PARM_DESC(virtual_apic, "the CPU delivers in x2APIC mode: 0 never, 1 if it can, -1 if it does it well");
+MODULE_PARM_DESC(virtual_apic, "the CPU virtualizes local APICs: 0 never, 1 if it can, -1 if it does it well");
 
 static bool can_virtualize_apic(void)
 {
@@ -203,19 +213,29 @@ static bool can_virtualize_apic(void)
 	       (virtual_apic > 0 || mkvm_vmx_has(caps, MKVM_CTL_PIN, PIN_BASED_POSTED_INTR));
 }
 
-/* SDM vol. 3, chapter "APIC Virtualization and Virtual Interrupts". */
-bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, bool on)
+/*
+ * SDM vol. 3, chapter "APIC Virtualization and Virtual Interrupts". Not "APIC-register
+ * virtualization": it exits after the write, when the timer's registers have lost what they held.
+ */
+bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, u32 mode)
 {
 	u32 proc2 = vmx_host.word[MKVM_CTL_PROC2];
+	bool x2apic = mode == MKVM_APIC_MODE_X2;
 
 	if (!can_virtualize_apic())
 		return false;
-	vmx_set_procbased(to_vmx(v), on ? CPU_BASED_TPR_SHADOW : CR8_EXITS,
-			  on ? CR8_EXITS : CPU_BASED_TPR_SHADOW);
-	vmcs_write(SECONDARY_VM_EXEC_CONTROL, (u32)(on ? proc2 | APIC_CONTROLS : proc2));
-	vmcs_write(MSR_BITMAP, (u64)__pa(on ? x2apic_msr_bitmap : msr_bitmap));
+	if (mode)
+		proc2 |= SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY |
+			 (x2apic ? SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE :
+				   SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES);
+	vmx_set_procbased(to_vmx(v), mode ? CPU_BASED_TPR_SHADOW : CR8_EXITS,
+			  mode ? CR8_EXITS : CPU_BASED_TPR_SHADOW);
+	vmcs_write(SECONDARY_VM_EXEC_CONTROL, proc2);
+	vmcs_write(MSR_BITMAP, (u64)__pa(x2apic ? x2apic_msr_bitmap : msr_bitmap));
 	vmcs_write(VIRTUAL_APIC_PAGE_ADDR, (u64)__pa(page));
-	return on;
+	vmcs_write(APIC_ACCESS_ADDR, (u64)page_to_phys(vmx_apic_access_page));
+	vmx_flush_tlb(v);	/* it may remember the page as any other */
+	return mode;
 }
 
 void vmx_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on)

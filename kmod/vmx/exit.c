@@ -203,6 +203,11 @@ static bool is_plain_write(const struct mkvm_vcpu *v)
 	       !v->fault.in_delivery && !boot_cpu_has(X86_FEATURE_HYPERVISOR);
 }
 
+static int map_apic_page(struct mkvm_vcpu *v)
+{
+	return mkvm_mmu_map_apic(v->vm, vmx_apic_access_page);
+}
+
 static int exit_ept_violation(struct mkvm_vcpu *v)
 {
 	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
@@ -213,6 +218,8 @@ static int exit_ept_violation(struct mkvm_vcpu *v)
 	v->fault.access = qual & 7;
 	v->fault.of_operand = (qual & EPT_QUAL_LINEAR_VALID) && (qual & EPT_QUAL_TRANSLATED) &&
 			      !(qual & MKVM_ACCESS_EXEC);
+	if (mkvm_apic_wants_page(v, v->fault.gpa))
+		return mkvm_defer(v, map_apic_page);
 	if (is_plain_write(v) && mkvm_bus_doorbell(v, v->fault.gpa)) {
 		vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
 		return MKVM_RESUME;
@@ -235,10 +242,37 @@ static int exit_eoi(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
-/* SELF IPI of a vector below 16: an error, whichever it is. */
+/* SDM, table "Exit Qualification for APIC-Access VM Exits": offset and kind of the access. */
+#define APIC_GPA(qual)		(MKVM_APIC_BASE_DEFAULT + ((qual) & 0xfff))
+#define APIC_ACCESS(qual)	((qual) >> 12 & 15)
+enum apic_access { APIC_READ, APIC_WRITE };	/* the others are no operand's */
+
+/* All accesses to an xAPIC's page but those of TPR, and writes to EOI and ICR's low half. */
+static int exit_apic_access(struct mkvm_vcpu *v)
+{
+	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
+
+	v->fault.gpa = APIC_GPA(qual);
+	v->fault.access = APIC_ACCESS(qual) == APIC_WRITE ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ;
+	v->fault.of_operand = APIC_ACCESS(qual) <= APIC_WRITE;
+	return mkvm_fault(v);
+}
+
+/*
+ * After a write that the CPU leaves half done. xAPIC: the low half of ICR, which holds the
+ * value now. x2APIC: SELF IPI of a vector below 16, an error, whichever it is.
+ */
 static int exit_apic_write(struct mkvm_vcpu *v)
 {
-	mkvm_apic_wrmsr(v, MKVM_X2APIC_MSR + MKVM_APIC_SELF_IPI, 0);
+	u64 gpa = APIC_GPA(vmcs_read(EXIT_QUALIFICATION));
+	u32 value;
+
+	if (gpa == APIC_GPA(16 * MKVM_APIC_SELF_IPI)) {
+		mkvm_apic_wrmsr(v, MKVM_X2APIC_MSR + MKVM_APIC_SELF_IPI, 0);
+	} else {
+		mkvm_apic_mmio(v, false, gpa, sizeof(value), &value);
+		mkvm_apic_mmio(v, true, gpa, sizeof(value), &value);
+	}
 	return MKVM_RESUME;
 }
 
@@ -251,6 +285,7 @@ static const struct exit_rule exit_rules[] = {
 	[EXIT_REASON_HLT]			= { mkvm_halt, SKIPS },
 	[EXIT_REASON_EOI_INDUCED]		= { exit_eoi },
 	[EXIT_REASON_APIC_WRITE]		= { exit_apic_write },
+	[EXIT_REASON_APIC_ACCESS]		= { exit_apic_access, IN_DELIVERY },
 	[EXIT_REASON_MSR_READ]			= { mkvm_rdmsr, SKIPS },
 	[EXIT_REASON_MSR_WRITE]			= { mkvm_wrmsr, SKIPS },
 	[EXIT_REASON_CR_ACCESS]			= { exit_cr_access, SKIPS },

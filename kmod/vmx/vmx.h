@@ -54,9 +54,10 @@ extern const char mkvm_vmx_exit_label[];	/* HOST_RIP */
 /* controls.c: the areas of a new VMCS, and the control bits that change. */
 int vmx_controls_setup(void);
 void vmx_controls_unsetup(void);
+extern struct page *vmx_apic_access_page;
 void vmx_vmcs_init(struct mkvm_vcpu *v);
 void vmx_set_procbased(struct vmx_vcpu *vmx, u32 set, u32 clear);
-bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, bool on);
+bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, u32 mode);
 void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu);
 
 /* state.c */
