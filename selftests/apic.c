@@ -568,28 +568,36 @@ TEST(modes_change_with_interrupts_pending)
 	}
 }
 
-GUEST(reads_version, 64, AT_APIC "1: mov 0x30(%rbp), %ebx;" REPORT "jmp 1b");
+/* TPR, whose reads leave the guest least. */
+GUEST(reads_tpr, 64, AT_APIC "1: mov 0x80(%rbp), %ebx;" REPORT "jmp 1b");
+
+static void set_tpr(struct vcpu *v, u32 value)
+{
+	struct kvm_sregs sregs = get_sregs(v);
+
+	sregs.cr8 = value >> 4;
+	set_sregs(v, &sregs);
+}
 
 /* Memory of a slot hides the page, and without the slot the page is back. */
 TEST(memory_over_the_xapic_page)
 {
 	u32 *memory = map_anon(PAGE);
 	struct guest g;
-	u32 version;
 
 	if (on_stock_kvm())
 		SKIP(return, "KVM has a slot of its own there");
-	START1(&g, reads_version);
-	memory[0x30 / 4] = 0x12345678;
+	START1(&g, reads_tpr);
+	set_tpr(&g.cpu, 0x50);
+	memory[TPR / 4] = 0x12345678;
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
-	version = get_regs(&g.cpu).rbx;
-	EXPECT_EQ(0x14, version & 0xff);
+	EXPECT_EQ(0x50, get_regs(&g.cpu).rbx);
 	ASSERT_EQ(0, vm_slot(&g.vm, 1, 0, APIC, PAGE, memory));
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
 	EXPECT_EQ(0x12345678, get_regs(&g.cpu).rbx);
 	ASSERT_EQ(0, vm_slot(&g.vm, 1, 0, APIC, 0, memory));
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
-	EXPECT_EQ(version, get_regs(&g.cpu).rbx);
+	EXPECT_EQ(0x50, get_regs(&g.cpu).rbx);
 }
 
 /* Who has its APIC elsewhere sees nothing of the others' at the usual place. */
@@ -602,19 +610,22 @@ TEST(xapic_page_elsewhere)
 
 	if (on_stock_kvm())
 		SKIP(return, "KVM's is there, too, where the CPU virtualizes it");
-	start(&g, &other, 2, reads_version, reads_version_end - reads_version);
+	start(&g, &other, 2, reads_tpr, reads_tpr_end - reads_tpr);
 	set_long_mode(&other);
 	ASSERT_EQ(0, kvm(other.fd, KVM_SET_MP_STATE, &mp));
+	set_tpr(&g.cpu, 0x50);
+	set_tpr(&other, 0x60);
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(0x50, get_regs(&g.cpu).rbx);
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&other));
-	EXPECT_EQ(0x14, get_regs(&other).rbx & 0xff);
+	EXPECT_EQ(0x60, get_regs(&other).rbx);
 	sregs = get_sregs(&other);
 	sregs.apic_base = (sregs.apic_base & 0xfff) | 0xfef00000;
 	set_sregs(&other, &sregs);
 	ASSERT_EQ(KVM_EXIT_MMIO, guest_run(&other));
-	EXPECT_EQ(APIC + 0x30, other.run->mmio.phys_addr);
+	EXPECT_EQ(APIC + TPR, other.run->mmio.phys_addr);
 	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));		/* and this one's goes on */
-	EXPECT_EQ(0x14, get_regs(&g.cpu).rbx & 0xff);
+	EXPECT_EQ(0x50, get_regs(&g.cpu).rbx);
 }
 
 /* As guest_try(), for which HLT must be an exit: one access, then OUT with the count of faults. */

@@ -218,12 +218,12 @@ static int exit_ept_violation(struct mkvm_vcpu *v)
 	v->fault.access = qual & 7;
 	v->fault.of_operand = (qual & EPT_QUAL_LINEAR_VALID) && (qual & EPT_QUAL_TRANSLATED) &&
 			      !(qual & MKVM_ACCESS_EXEC);
-	if (mkvm_apic_wants_page(v, v->fault.gpa))
-		return mkvm_defer(v, map_apic_page);
 	if (is_plain_write(v) && mkvm_bus_doorbell(v, v->fault.gpa)) {
 		vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
 		return MKVM_RESUME;
 	}
+	if (mkvm_apic_wants_page(v, v->fault.gpa))
+		return mkvm_defer(v, map_apic_page);
 	return mkvm_fault(v);
 }
 
