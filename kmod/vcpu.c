@@ -718,13 +718,12 @@ static int get_vmcs(struct mkvm_vcpu *v, struct mkvm_vmcs_dump __user *user)
 	return ret;
 }
 
-static long locked_ioctl(struct mkvm_vcpu *v, unsigned int cmd, unsigned long arg)
+/* Out of line for what is on its stack: KVM_RUN does without. */
+static noinline long locked_ioctl(struct mkvm_vcpu *v, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
 
 	switch (cmd) {
-	case KVM_RUN:
-		return arg ? -EINVAL : mkvm_vcpu_run(v);
 	case KVM_SET_CPUID2:
 		return set_cpuid2(v, user);
 	case KVM_GET_CPUID2:
@@ -763,7 +762,10 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EIO;
 	if (mutex_lock_killable(&v->lock))
 		return -EINTR;
-	ret = locked_ioctl(v, cmd, arg);
+	if (likely(cmd == KVM_RUN))
+		ret = arg ? -EINVAL : mkvm_vcpu_run(v);
+	else
+		ret = locked_ioctl(v, cmd, arg);
 	mutex_unlock(&v->lock);
 	return ret;
 }
