@@ -238,7 +238,12 @@ int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 	return ret;
 }
 
-int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
+static bool has_ranges(const struct mkvm_board *board, enum mkvm_range_kind kind)
+{
+	return rcu_access_pointer(board->ranges[kind]);
+}
+
+static noinline int ask_all(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
 	struct mkvm_vm *vm = v->vm;
 	int idx, ret = -EOPNOTSUPP;
@@ -247,9 +252,6 @@ int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 		ret = mkvm_apic_mmio(v, write, gpa, len, data);
 	if (ret != -EOPNOTSUPP)
 		return ret;
-	if (!rcu_access_pointer(vm->board->ranges[MKVM_DOORBELL_MMIO]) &&
-	    !rcu_access_pointer(vm->board->ranges[MKVM_ZONE_MMIO]))
-		return mkvm_chips_mmio(vm, write, gpa, len, data);
 	idx = srcu_read_lock(&vm->board->srcu);
 	if (write)
 		ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, len, data);
@@ -259,4 +261,13 @@ int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 		ret = coalesce(vm, MKVM_ZONE_MMIO, gpa, len, data);
 	srcu_read_unlock(&vm->board->srcu, idx);
 	return ret;
+}
+
+/* The one chip with memory, the I/O APIC, comes with local APICs. */
+int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
+{
+	if (!v->apic && !has_ranges(v->vm->board, MKVM_DOORBELL_MMIO) &&
+	    !has_ranges(v->vm->board, MKVM_ZONE_MMIO))
+		return -EOPNOTSUPP;
+	return ask_all(v, write, gpa, len, data);
 }
