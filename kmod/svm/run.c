@@ -29,14 +29,14 @@ faulted:
  * With GIF 0 nothing interrupts, not even an NMI, until the host's state is back;
  * what waited comes with STGI.
  */
-static noinstr bool svm_enter_guest(struct mkvm_vcpu *v, struct svm_vcpu *svm, u64 host_pa)
+static noinstr bool svm_enter_guest(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 {
 	mkvm_host_guest_enter();
 	if (unlikely(!clgi())) {
 		mkvm_host_guest_exit();
 		return false;
 	}
-	mkvm_svm_enter(v->regs, svm->vmcb_pa, host_pa);
+	mkvm_svm_enter(v->regs, svm->vmcb_pa, svm->host_area_pa);
 	asm volatile("stgi" : : : "memory");
 	mkvm_host_guest_exit();
 	return true;
@@ -84,21 +84,20 @@ static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 	 * QEMU's TCG does not intercept XSETBV: the host's XCR0 is what the guest
 	 * set, and CPUID tells of it. CPUs that have XSAVE and are real have next-RIP.
 	 */
-	if (unlikely(!svm_host.next_rip) && mkvm_fpu_features())
+	if (unlikely(!svm_host.next_rip) && mkvm_host_xcr0)
 		v->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 }
 
 int svm_run(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
-	u64 host_pa = svm_host_area_pa();
 	int next;
 
 	do {
 		if (!mkvm_guest_mode_enter(v))
 			return MKVM_BREAK;
 		prepare_entry(v, svm);
-		if (!svm_enter_guest(v, svm, host_pa)) {
+		if (!svm_enter_guest(v, svm)) {
 			mkvm_guest_mode_exit(v);
 			return MKVM_BREAK;
 		}
@@ -116,7 +115,7 @@ void svm_host_enter(struct mkvm_vcpu *v)
 
 	asm goto("1: vmsave %%rax\n\t"
 		 _ASM_EXTABLE(1b, %l[off])
-		 : : "a" (svm_host_area_pa()) : "memory" : off);
+		 : : "a" (svm->host_area_pa) : "memory" : off);
 off:
 	mkvm_host_breakpoints_save(&svm->breakpoints);
 	mkvm_load_guest_drs(v);
@@ -144,6 +143,7 @@ void svm_vcpu_load(struct mkvm_vcpu *v, int cpu)
 	svm->clean = 0;
 	if (svm->has_tsc_aux)
 		rdmsrq(MSR_TSC_AUX, svm->host_tsc_aux);
+	svm->host_area_pa = svm_host_area_pa();
 	svm->host_cpu = cpu;
 }
 

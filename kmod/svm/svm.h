@@ -30,6 +30,7 @@ struct svm_vcpu {
 	u64 tsc_aux;			/* the guest's */
 	u64 host_tsc_aux;		/* of host_cpu */
 	int host_cpu;			/* the CPU of the last vcpu_load; -1: none */
+	u64 host_area_pa;		/* of host_cpu */
 	u64 asid_generation;		/* svm_cpu.generation when asid was given; 0: needs one */
 	u32 clean;			/* groups of the VMCB that the CPU may keep cached */
 	const struct svm_exit_rule *rule;	/* exit.c: for this exit */
