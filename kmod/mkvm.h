@@ -382,6 +382,7 @@ struct mkvm_vcpu {
 		u64 dr[4], dr7;		/* with USE_HW_BP, in place of the guest's */
 	} debug;			/* [v] KVM_SET_GUEST_DEBUG */
 	struct mkvm_msr_file msrs;	/* [v] MSRs that are only values */
+	const struct mkvm_msr_rule *msr_rule;	/* [v] the last one used; NULL: none was */
 	u64 tsc_offset;			/* [v] guest TSC = mkvm_host_tsc() + this */
 	u64 tsc_base;			/* [c] vm->tsc_offset when userspace last set the TSC */
 	u64 tsc_lost;			/* [v] mkvm_host_tsc_lost in the hardware's offset */

@@ -102,8 +102,11 @@ static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_
 static __always_inline const struct mkvm_msr_rule *
 find_rule(struct mkvm_vcpu *v, u32 index, u8 right, enum mkvm_msr_by by)
 {
-	const struct mkvm_msr_rule *rule = mkvm_msr_find(index);
+	const struct mkvm_msr_rule *rule = v->msr_rule;
 
+	if (!rule || index - rule->index >= rule->count)
+		rule = mkvm_msr_find(index);
+	v->msr_rule = rule;
 	/* Userspace restores MSRs before it sets CPUID. */
 	if (!rule || by == MKVM_MSR_BY_USER)
 		return rule;
