@@ -340,10 +340,11 @@ struct mkvm_vcpu {
 		u16 port;
 		u8 insn_len;
 		u8 size;
-		bool in, string, rep;
+		bool in, rep;
 		u8 addr_size;		/* string forms: bytes, 2, 4 or 8 */
 		u8 seg;			/* string forms: enum mkvm_seg of the memory operand */
 		u32 count;		/* items in the PIO page */
+		u32 data;		/* of IN and OUT */
 	} pio;
 	struct {
 		u8 number;		/* 0 or 4 */

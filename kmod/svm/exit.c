@@ -148,7 +148,6 @@ static void look_at_io(struct mkvm_vcpu *v)
 	v->pio.size = MKVM_SVM_IOIO_SIZE(info);
 	v->pio.in = info & MKVM_SVM_IOIO_IN;
 	v->pio.insn_len = svm->vmcb->exit_info_2 - v->regs[MKVM_RIP];
-	v->pio.string = info & MKVM_SVM_IOIO_STRING;
 }
 
 static int exit_io(struct mkvm_vcpu *v)

@@ -35,12 +35,13 @@ struct exit_rule {
  */
 static __always_inline void skip_insn(struct mkvm_vcpu *v, u32 len)
 {
-	u32 state = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
+	u32 state;
 
 	if (unlikely(v->regs_avail & BIT(MKVM_RIP)))
 		mkvm_write_rip(v, v->regs[MKVM_RIP] + len);
 	else
 		vmcs_write(GUEST_RIP, vmcs_read(GUEST_RIP) + len);
+	state = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 	if (state & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS))
 		vmcs_write(GUEST_INTERRUPTIBILITY_INFO,
 			   state & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
@@ -163,29 +164,32 @@ static int exit_mov_dr(struct mkvm_vcpu *v)
 #define IO_REP			BIT(5)
 #define IO_PORT(qual)		((u16)((qual) >> 16))
 
-static int exit_io(struct mkvm_vcpu *v)
+static int string_io(struct mkvm_vcpu *v, unsigned long qual)
 {
-	unsigned long qual = vmcs_read(EXIT_QUALIFICATION);
-	u32 info;
-	int next;
+	u32 info = vmcs_read(VMX_INSTRUCTION_INFO);
 
-	v->pio.port = IO_PORT(qual);
-	v->pio.size = IO_SIZE(qual);
-	v->pio.in = qual & IO_IN;
-	v->pio.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
-	v->pio.string = qual & IO_STRING;
-	if (!v->pio.string) {
-		next = mkvm_pio(v);
-		if (next == MKVM_RESUME)
-			skip_insn(v, v->pio.insn_len);
-		return next;
-	}
-
-	info = vmcs_read(VMX_INSTRUCTION_INFO);
 	v->pio.rep = qual & IO_REP;
 	v->pio.addr_size = 2 << (info >> 7 & 3);
 	v->pio.seg = v->pio.in ? MKVM_SEG_ES : info >> 15 & 7;
 	return mkvm_defer(v, mkvm_pio_string);
+}
+
+static int exit_io(struct mkvm_vcpu *v)
+{
+	unsigned long qual;
+	int next;
+
+	v->pio.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+	qual = vmcs_read(EXIT_QUALIFICATION);
+	v->pio.port = IO_PORT(qual);
+	v->pio.size = IO_SIZE(qual);
+	v->pio.in = qual & IO_IN;
+	if (unlikely(qual & IO_STRING))
+		return string_io(v, qual);
+	next = mkvm_pio(v);
+	if (next == MKVM_RESUME)
+		skip_insn(v, v->pio.insn_len);
+	return next;
 }
 
 /* SDM, table "Exit Qualification for EPT Violations": the access, bits 2:0. */

@@ -44,15 +44,15 @@ static int complete_pio(struct mkvm_vcpu *v)
 int mkvm_pio(struct mkvm_vcpu *v)
 {
 	unsigned long *rax = &v->regs[MKVM_RAX];
-	u32 data = *rax;
 
-	if (!mkvm_bus_pio(v, !v->pio.in, v->pio.port, v->pio.size, &data)) {
+	v->pio.data = *rax;
+	if (!mkvm_bus_pio(v, !v->pio.in, v->pio.port, v->pio.size, &v->pio.data)) {
 		if (v->pio.in)
-			*rax = mkvm_merge_reg(*rax, data, v->pio.size);
+			*rax = mkvm_merge_reg(*rax, v->pio.data, v->pio.size);
 		return MKVM_RESUME;
 	}
 	if (!v->pio.in)
-		WRITE_ONCE(*(u32 *)v->pio_data, data);
+		WRITE_ONCE(*(u32 *)v->pio_data, v->pio.data);
 	return exit_to_user(v, 1, complete_pio);
 }
 
