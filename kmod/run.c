@@ -158,12 +158,6 @@ static int enter_guest(struct mkvm_vcpu *v)
 	return next;
 }
 
-static int interrupted(struct mkvm_vcpu *v)
-{
-	v->run->exit_reason = KVM_EXIT_INTR;
-	return -EINTR;
-}
-
 /* What may sleep, or leaves to userspace. */
 static int handle_sleeping_requests(struct mkvm_vcpu *v)
 {
@@ -200,8 +194,10 @@ static int one_round(struct mkvm_vcpu *v)
 
 	if (v->exit_due)
 		return exit_that_is_due(v);
-	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work())
-		return interrupted(v);
+	if (__xfer_to_guest_mode_work_pending() && mkvm_host_handle_work()) {
+		v->run->exit_reason = KVM_EXIT_INTR;
+		return -EINTR;
+	}
 	if (unlikely(v->steal_msr))
 		mkvm_steal_time_update(v);
 	if (unlikely(READ_ONCE(v->requests)) && handle_sleeping_requests(v))
