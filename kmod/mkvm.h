@@ -290,6 +290,13 @@ struct mkvm_code {
 
 #define MKVM_NR_CODE	8		/* a power of two */
 
+/* x86/fetch.c: the bytes at RIP, as far as they were needed, and what they are. */
+struct mkvm_fetched {
+	u8 bytes[MKVM_INSN_MAX_LEN];
+	u8 len;
+	struct mkvm_insn insn;		/* unless it was remembered */
+};
+
 struct mkvm_fpu;		/* x86/fpu.c */
 
 struct mkvm_vcpu {
@@ -352,9 +359,8 @@ struct mkvm_vcpu {
 	} cr;				/* [v] for mkvm_write_cr */
 	bool msr_write;			/* [v] of RDMSR and WRMSR that userspace answers */
 	struct {
-		struct mkvm_insn insn;
 		struct mkvm_transfer {
-			u64 gpa[2];	/* of the operand, and of its part on the next page */
+			u64 gpa[2];	/* of the operand; of its part on the next page, - split */
 			u64 data[2];
 			u8 split;	/* bytes before that part */
 			bool write;
@@ -363,11 +369,12 @@ struct mkvm_vcpu {
 		u8 nr;			/* of them */
 		u8 now;			/* the one under way */
 		u8 done;		/* bytes of it already had */
-		u8 stack_size;		/* bytes of the stack pointer */
-		u64 rflags;		/* before the instruction */
+		u8 asked;		/* bytes that userspace is to read or write */
 	} mmio;				/* [v] */
-	struct mkvm_guest_context context;	/* [v] of the instruction under way */
+	const struct mkvm_insn *insn;	/* [v] under way: one of the next two has it */
+	struct mkvm_fetched fetched;	/* [v] */
 	struct mkvm_code code[MKVM_NR_CODE];	/* [v] by RIP */
+	struct mkvm_guest_context context;	/* [v] of the instruction under way */
 	struct mkvm_code *learns;	/* [v] what the walk under way adds its entries to */
 
 	/* Architectural state that no hardware area holds. */

@@ -56,6 +56,8 @@ OP(void, cache_regs, (struct mkvm_vcpu *v))	/* RSP and RIP into v->regs */
 OP(void, flush_regs, (struct mkvm_vcpu *v))	/* those that are dirty, out of it */
 OP(unsigned long, get_rflags, (struct mkvm_vcpu *v))
 OP(void, set_rflags, (struct mkvm_vcpu *v, unsigned long rflags))
+/* Control registers, RFLAGS, CPL, and whether CS is one of 64-bit code. */
+OP(void, get_context, (struct mkvm_vcpu *v, struct mkvm_guest_context *c))
 OP(u64, get_cr0, (struct mkvm_vcpu *v))	/* as the guest reads it */
 OP(u64, get_cr3, (struct mkvm_vcpu *v))
 OP(u64, get_cr4, (struct mkvm_vcpu *v))

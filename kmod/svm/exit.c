@@ -23,7 +23,7 @@ struct svm_exit_rule {
 };
 
 #define SKIPS		BIT(0)	/* the instruction is done then, unless it is deferred or faulted */
-#define NEEDS_INSN	BIT(1)	/* svm->insn is used */
+#define NEEDS_INSN	BIT(1)	/* v->insn is used */
 
 /*
  * Advance RIP as the end of an instruction does: the interrupt shadow ends, and
@@ -41,9 +41,7 @@ void svm_skip_insn(struct mkvm_vcpu *v, u32 len)
 
 static u32 insn_len(const struct mkvm_vcpu *v)
 {
-	const struct svm_vcpu *svm = to_svm(v);
-
-	return svm->insn.len ? svm->insn.len : svm->vmcb->next_rip - v->regs[MKVM_RIP];
+	return v->insn ? v->insn->len : to_svm(v)->vmcb->next_rip - v->regs[MKVM_RIP];
 }
 
 static int unexpected_exit(struct mkvm_vcpu *v)
@@ -108,13 +106,12 @@ static int exit_msr(struct mkvm_vcpu *v)
 
 static int exit_cr_write(struct mkvm_vcpu *v)
 {
-	const struct svm_vcpu *svm = to_svm(v);
-	unsigned int cr = svm->vmcb->exit_code & 15;
-	u64 value = mkvm_read_reg(v, svm->insn.reg & 15);
+	unsigned int cr = to_svm(v)->vmcb->exit_code & 15;
+	u64 value = mkvm_read_reg(v, v->insn->reg & 15);
 
-	if (svm->insn.opcode == OPCODE_CLTS)
+	if (v->insn->opcode == OPCODE_CLTS)
 		value = svm_get_cr0(v) & ~(u64)X86_CR0_TS;
-	else if (svm->insn.opcode == OPCODE_GROUP_7)
+	else if (v->insn->opcode == OPCODE_GROUP_7)
 		value = mkvm_lmsw(svm_get_cr0(v), value);
 	return mkvm_insn_write_cr(v, cr, value);
 }
@@ -125,16 +122,15 @@ static int exit_cr_read(struct mkvm_vcpu *v)
 	unsigned int cr = svm->vmcb->exit_code & 15;
 	u64 value = cr == 8 ? mkvm_get_cr8(v) : cr == 4 ? svm->cr4 : svm_get_cr0(v);
 
-	mkvm_write_reg(v, svm->insn.reg & 15, value);
+	mkvm_write_reg(v, v->insn->reg & 15, value);
 	return MKVM_RESUME;
 }
 
 static int exit_mov_dr(struct mkvm_vcpu *v)
 {
-	const struct svm_vcpu *svm = to_svm(v);
-	u64 code = svm->vmcb->exit_code;
+	u64 code = to_svm(v)->vmcb->exit_code;
 
-	return mkvm_insn_mov_dr(v, code & 15, code < SVM_EXIT_WRITE_DR0, svm->insn.reg & 15);
+	return mkvm_insn_mov_dr(v, code & 15, code < SVM_EXIT_WRITE_DR0, v->insn->reg & 15);
 }
 
 /* ---- I/O and memory ---- */
@@ -164,13 +160,12 @@ static int exit_io(struct mkvm_vcpu *v)
 /* INS and OUTS: fetched, because not every CPU tells the segment and the address size. */
 static int exit_string_io(struct mkvm_vcpu *v)
 {
-	const struct svm_vcpu *svm = to_svm(v);
-	u32 info = svm->vmcb->exit_info_1;
+	u32 info = to_svm(v)->vmcb->exit_info_1;
 
 	look_at_io(v);
 	v->pio.rep = info & MKVM_SVM_IOIO_REP;
-	v->pio.addr_size = svm->insn.addr_size;
-	v->pio.seg = v->pio.in ? MKVM_SEG_ES : svm->insn.seg;
+	v->pio.addr_size = v->insn->addr_size;
+	v->pio.seg = v->pio.in ? MKVM_SEG_ES : v->insn->seg;
 	return mkvm_defer(v, mkvm_pio_string);
 }
 
@@ -276,18 +271,18 @@ static int handle(struct mkvm_vcpu *v, const struct svm_exit_rule *rule)
 /* LMSW from memory, the one write to CR0 that is not from a register. */
 static int lmsw_memory(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 {
-	const struct mkvm_insn *insn = &to_svm(v)->insn;
+	const struct mkvm_insn *insn = v->insn;
 	u64 linear;
 	u16 value;
 	int ret;
 
 	mkvm_take_segment(v, c, insn->seg);
-	if (!mkvm_linear(c, insn->seg, mkvm_operand_offset(v, c, insn), sizeof(value),
+	if (!mkvm_linear(c, insn->seg, mkvm_operand_offset(v), sizeof(value),
 			 MKVM_ACCESS_READ, &linear)) {
 		mkvm_queue_segment_fault(v, insn->seg);
 		return MKVM_RESUME;
 	}
-	ret = mkvm_read_linear(v, c, linear, &value, sizeof(value), MKVM_ACCESS_READ);
+	ret = mkvm_access_linear(v, c, linear, &value, sizeof(value), MKVM_ACCESS_READ);
 	if (ret)
 		return ret < 0 ? ret : MKVM_RESUME;
 	v->insn_len = insn->len;
@@ -303,24 +298,23 @@ static int fetch_and_handle(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 	struct mkvm_guest_context *c = &v->context;
-	struct mkvm_fetched f = {};
 	int next;
 
 	mkvm_take_context(v, c);
-	next = mkvm_fetch_and_decode(v, c, &f, &svm->insn);
+	next = mkvm_fetch_and_decode(v, c);
 	if (v->in_loop && (next == -EAGAIN || next == -EFAULT ||
-			   (!next && svm->insn.op == MKVM_OP_LMSW)))
+			   (!next && v->insn->op == MKVM_OP_LMSW)))
 		return mkvm_defer(v, fetch_and_handle);
-	if (!next && svm->insn.op == MKVM_OP_LMSW &&
+	if (!next && v->insn->op == MKVM_OP_LMSW &&
 	    svm->vmcb->exit_code == SVM_EXIT_WRITE_CR0) {
 		next = lmsw_memory(v, c);
 		if (next != -ENXIO)
 			return next;
-	} else if (!next && svm->insn.op != MKVM_OP_SPECIAL) {
+	} else if (!next && v->insn->op != MKVM_OP_SPECIAL) {
 		next = -ENXIO;
 	}
 	if (next == -ENXIO)
-		return mkvm_emulation_failed(v, c, f.bytes, f.len);
+		return mkvm_emulation_failed(v, c, v->fetched.len);
 	if (next)
 		return next < 0 ? next : MKVM_RESUME;
 	if (v->in_loop)
@@ -351,7 +345,7 @@ int svm_handle_exit(struct mkvm_vcpu *v)
 	rule = find_rule(v);
 	if (unlikely(!rule))
 		return unexpected_exit(v);
-	svm->insn.len = 0;
+	v->insn = NULL;
 	svm->rule = rule;
 	if (!(rule->flags & NEEDS_INSN) && (!(rule->flags & SKIPS) || svm_host.next_rip))
 		return handle(v, rule);

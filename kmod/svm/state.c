@@ -63,6 +63,17 @@ u64 svm_get_efer(struct mkvm_vcpu *v)
 	return to_svm(v)->vmcb->efer & ~MKVM_EFER_SVME;
 }
 
+void svm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
+{
+	c->cr0 = svm_get_cr0(v);
+	c->cr3 = svm_get_cr3(v);
+	c->cr4 = svm_get_cr4(v);
+	c->efer = svm_get_efer(v);
+	c->rflags = svm_get_rflags(v);
+	c->cpl = svm_get_cpl(v);
+	c->seg[MKVM_SEG_CS].l = svm_is_64bit(v);
+}
+
 /* The guest's translations may no longer hold: a new ASID leaves them behind. */
 static void flush_translations(struct svm_vcpu *svm)
 {

@@ -34,7 +34,6 @@ struct svm_vcpu {
 	u64 asid_generation;		/* svm_cpu.generation when asid was given; 0: needs one */
 	u32 clean;			/* groups of the VMCB that the CPU may keep cached */
 	const struct svm_exit_rule *rule;	/* exit.c: for this exit */
-	struct mkvm_insn insn;	/* of this exit, where the CPU does not tell its length */
 
 	bool nmi_blocked;		/* since an NMI went in, until its IRET is done */
 	enum svm_iret iret;

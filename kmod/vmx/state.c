@@ -131,6 +131,17 @@ bool vmx_is_64bit(struct mkvm_vcpu *v)
 	       (vmcs_read(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK);
 }
 
+void vmx_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
+{
+	c->cr0 = vmx_get_cr0(v);
+	c->cr3 = vmx_get_cr3(v);
+	c->cr4 = vmx_get_cr4(v);
+	c->efer = vmx_get_efer(v);
+	c->rflags = vmx_get_rflags(v);
+	c->cpl = c->cr0 & X86_CR0_PE ? VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES)) : 0;
+	c->seg[MKVM_SEG_CS].l = !!(vmcs_read(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK);
+}
+
 void vmx_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment *s)
 {
 	u32 ar = vmcs_read_raw(SEG_FIELD(GUEST_ES_AR_BYTES, seg));

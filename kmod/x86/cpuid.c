@@ -216,20 +216,19 @@ int mkvm_insn_hypercall(struct mkvm_vcpu *v)
 static int fix_hypercall(struct mkvm_vcpu *v)
 {
 	const u8 *ours = mkvm_vendor->hypercall;
+	const u8 *bytes = v->fetched.bytes;
 	struct mkvm_guest_context c;
-	struct mkvm_fetched f = {};
-	struct mkvm_insn insn;
 	u64 linear;
 	int ret;
 
 	mkvm_take_context(v, &c);
-	ret = mkvm_fetch_and_decode(v, &c, &f, &insn);
+	ret = mkvm_fetch_and_decode(v, &c);
 	if (ret)
 		return ret;
-	if (memcmp(f.bytes, ours, 2) || f.bytes[2] != (ours[2] ^ 0xc1 ^ 0xd9) ||
+	if (memcmp(bytes, ours, 2) || bytes[2] != (ours[2] ^ 0xc1 ^ 0xd9) ||
 	    !mkvm_linear(&c, MKVM_SEG_CS, c.rip, 3, MKVM_ACCESS_EXEC, &linear))
 		return 0;
-	return mkvm_write_linear(v, &c, linear, ours, 3) ?: 1;
+	return mkvm_access_linear(v, &c, linear, (void *)ours, 3, MKVM_ACCESS_WRITE) ?: 1;
 }
 
 /* Deferred */

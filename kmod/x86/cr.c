@@ -11,24 +11,6 @@
 #include "pure/sregs.h"
 #include "pure/x86_bits.h"
 
-void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
-{
-	bool is_64bit = mkvm_vendor->is_64bit(v);
-	enum mkvm_seg seg;
-
-	c->cr0 = mkvm_vendor->get_cr0(v);
-	c->cr3 = mkvm_vendor->get_cr3(v);
-	c->cr4 = mkvm_vendor->get_cr4(v);
-	c->efer = mkvm_vendor->get_efer(v);
-	c->rip = mkvm_read_rip(v);
-	c->rflags = mkvm_vendor->get_rflags(v);
-	c->cpl = mkvm_vendor->get_cpl(v);
-	c->seg[MKVM_SEG_CS].l = is_64bit;
-	for (seg = MKVM_SEG_ES; !is_64bit && seg <= MKVM_SEG_GS; seg++)
-		mkvm_vendor->get_segment(v, seg, &c->seg[seg]);
-	mkvm_read_reg(v, MKVM_RSP);	/* into regs[], for address operands */
-}
-
 /* ---- segments, and the state after RESET ---- */
 
 u32 mkvm_segment_rights(const struct kvm_segment *s)

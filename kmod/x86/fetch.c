@@ -11,9 +11,9 @@
 #include "x86/x86.h"
 
 /* Fetch until there are len bytes. MKVM_FAULTED: the guest cannot fetch them either. */
-static int fetch(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, struct mkvm_fetched *f,
-		 u32 len)
+static int fetch(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u32 len)
 {
+	struct mkvm_fetched *f = &v->fetched;
 	u32 more = len - f->len;
 	u64 linear;
 	int ret;
@@ -22,7 +22,7 @@ static int fetch(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, struct
 		mkvm_queue_segment_fault(v, MKVM_SEG_CS);
 		return MKVM_FAULTED;
 	}
-	ret = mkvm_read_linear(v, c, linear, f->bytes + f->len, more, MKVM_ACCESS_EXEC);
+	ret = mkvm_access_linear(v, c, linear, f->bytes + f->len, more, MKVM_ACCESS_EXEC);
 	if (!ret)
 		f->len = len;
 	return ret;
@@ -110,30 +110,29 @@ static void begin_to_learn(struct mkvm_vcpu *v, const struct mkvm_guest_context 
 	v->learns = code;
 }
 
-static void learn(struct mkvm_code *code, const struct mkvm_fetched *f,
-		  const struct mkvm_insn *insn)
+static void learn(struct mkvm_code *code, const struct mkvm_fetched *f)
 {
 	memcpy(code->bytes, f->bytes, f->len);
-	memset(code->mask, 0xff, insn->len);
-	code->insn = *insn;
+	memset(code->mask, 0xff, f->insn.len);
+	code->insn = f->insn;
 	code->valid = code->levels && code->bytes_at;
 }
 
 /* ---- */
 
 /* Then one byte more until it is an instruction: no fault for what it does not reach. */
-static int fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			    struct mkvm_fetched *f, struct mkvm_insn *insn)
+static int fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
 {
+	struct mkvm_fetched *f = &v->fetched;
 	u32 want = fetch_ahead(c);
 	enum mkvm_insn_status status;
 	int ret;
 
-	for (;; want++) {
-		ret = fetch(v, c, f, want);
+	for (f->len = 0;; want++) {
+		ret = fetch(v, c, want);
 		if (ret)
 			return ret;
-		status = mkvm_insn_decode(f->bytes, f->len, insn_mode(c), insn);
+		status = mkvm_insn_decode(f->bytes, f->len, insn_mode(c), &f->insn);
 		if (status == MKVM_INSN_OK)
 			return 0;
 		if (status != MKVM_INSN_TRUNCATED || want >= MKVM_INSN_MAX_LEN)
@@ -141,23 +140,30 @@ static int fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context
 	}
 }
 
-int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			  struct mkvm_fetched *f, struct mkvm_insn *insn)
+/* Out of line for what is on its stack. */
+static noinline int fetch_anew(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
+			       struct mkvm_code *code)
 {
-	struct mkvm_code *code = place_for(v, c);
 	int ret;
 
-	if (code && is_known(v, c, code)) {
-		*insn = code->insn;
-		memcpy(f->bytes, code->bytes, sizeof(f->bytes));
-		f->len = insn->len;
-		return 0;
-	}
 	if (code)
 		begin_to_learn(v, c, code);
-	ret = fetch_and_decode(v, c, f, insn);
+	ret = fetch_and_decode(v, c);
 	v->learns = NULL;
 	if (code && !ret)
-		learn(code, f, insn);
+		learn(code, &v->fetched);
+	v->insn = &v->fetched.insn;
 	return ret;
+}
+
+int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+{
+	struct mkvm_code *code = place_for(v, c);
+
+	if (!code || !is_known(v, c, code))
+		return fetch_anew(v, c, code);
+	memcpy(v->fetched.bytes, code->bytes, sizeof(v->fetched.bytes));
+	v->fetched.len = code->insn.len;
+	v->insn = &code->insn;
+	return 0;
 }

@@ -8,6 +8,7 @@
 #define MKVM_X86_GUEST_H
 
 #include "mkvm.h"
+#include "pure/x86_bits.h"
 
 /* What the functions below say besides 0 and errno: resume the guest, it has a fault to take. */
 #define MKVM_FAULTED	1
@@ -17,7 +18,11 @@ void mkvm_take_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);
 void mkvm_take_segment(struct mkvm_vcpu *v, struct mkvm_guest_context *c, enum mkvm_seg seg);
 void mkvm_set_arithmetic_flags(struct mkvm_vcpu *v, u64 rflags);
 void mkvm_end_insn(struct mkvm_vcpu *v, u32 len);	/* now, or before the next entry */
-bool mkvm_is_64bit(const struct mkvm_guest_context *c);
+
+static inline bool mkvm_is_64bit(const struct mkvm_guest_context *c)
+{
+	return (c->efer & MKVM_EFER_LMA) && c->seg[MKVM_SEG_CS].l;
+}
 
 /* Segment checks alone; false: mkvm_queue_segment_fault() is due. */
 bool mkvm_linear(const struct mkvm_guest_context *c, enum mkvm_seg seg, u64 offset, u32 size,
@@ -28,38 +33,27 @@ void mkvm_queue_segment_fault(struct mkvm_vcpu *v, enum mkvm_seg seg);
 int mkvm_translate(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
 		   u32 access, u64 *gpa);
 /*
- * At most one page long, may cross a page boundary. Nothing is copied unless
- * all of it is accessible. -ENXIO: some of it is no memory.
+ * Read into data or write from it: at most one page long, may cross a page boundary.
+ * Nothing is copied unless all of it is accessible. -ENXIO: some of it is no memory.
  */
-int mkvm_read_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-		     void *data, u32 len, u32 access);
-int mkvm_write_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-		      const void *data, u32 len);
+int mkvm_access_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
+		       void *data, u32 len, u32 access);
 
-/* mmio.c: the offset in its segment of the memory operand. */
-u64 mkvm_operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			const struct mkvm_insn *insn);
-
-/* fetch.c: the instruction at RIP, as far as it was needed. */
-struct mkvm_fetched {
-	u8 bytes[MKVM_INSN_MAX_LEN];
-	u32 len;
-};
+/* mmio.c: the offset in its segment of v->insn's memory operand, with v->context. */
+u64 mkvm_operand_offset(const struct mkvm_vcpu *v);
 
 /*
- * 0: decoded. -ENXIO: it is no instruction that pure/insn.c knows, or there is no
- * memory. MKVM_FAULTED: the guest cannot fetch it either. -EAGAIN, -EFAULT: it
- * takes to sleep, which the run loop must not.
+ * fetch.c: the instruction at RIP, into v->insn and v->fetched. 0: decoded. -ENXIO: it is
+ * no instruction that pure/insn.c knows, or there is no memory. MKVM_FAULTED: the guest
+ * cannot fetch it either. -EAGAIN, -EFAULT: it takes to sleep, which the run loop must not.
  */
-int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			  struct mkvm_fetched *f, struct mkvm_insn *insn);
+int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c);
 
 /*
- * The instruction's work cannot be done here: #UD at CPL 3, where a process must
- * not end its machine, else KVM_INTERNAL_ERROR_EMULATION with the bytes.
+ * The instruction's work cannot be done here: #UD at CPL 3, where a process must not end
+ * its machine, else KVM_INTERNAL_ERROR_EMULATION with the first len bytes of v->fetched.
  */
-int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			  const u8 *bytes, u32 len);
+int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u32 len);
 
 static inline u64 mkvm_size_mask(u32 bytes)
 {

@@ -26,13 +26,13 @@
 
 /* ---- finding the operands ---- */
 
-u64 mkvm_operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			const struct mkvm_insn *insn)
+u64 mkvm_operand_offset(const struct mkvm_vcpu *v)
 {
+	const struct mkvm_insn *insn = v->insn;
 	u64 offset = insn->disp;
 
 	if (insn->rip_relative)
-		offset += c->rip + insn->len;
+		offset += v->context.rip + insn->len;
 	if (insn->base != MKVM_INSN_NO_REG)
 		offset += v->regs[insn->base & 15];
 	if (insn->index != MKVM_INSN_NO_REG)
@@ -41,56 +41,66 @@ u64 mkvm_operand_offset(const struct mkvm_vcpu *v, const struct mkvm_guest_conte
 }
 
 /* BT and its like with a register reach any bit from the operand on. */
-static s64 bit_displacement(const struct mkvm_vcpu *v, const struct mkvm_insn *insn)
+static s64 bit_displacement(const struct mkvm_vcpu *v)
 {
+	const struct mkvm_insn *insn = v->insn;
 	u32 unused = 64 - 8 * insn->mem_size;
 
-	if (insn->op < MKVM_OP_BT || insn->op > MKVM_OP_BTC || (insn->flags & MKVM_INSN_IMM))
-		return 0;
 	return ((s64)(v->regs[insn->reg & 15] << unused) >> unused >> 3) & -(s64)insn->mem_size;
 }
 
 /* Then the CPU has already translated it, with all checks. */
-static bool is_faulting_access(const struct mkvm_vcpu *v, const struct mkvm_transfer *t, u64 linear)
+static bool is_faulting_access(const struct mkvm_vcpu *v, u64 linear, bool write)
 {
-	bool wrote = v->fault.access & MKVM_ACCESS_WRITE;
-
-	return v->fault.of_operand && wrote == t->write && t->split == v->mmio.insn.mem_size &&
-	       offset_in_page(v->fault.gpa) == offset_in_page(linear);
+	return v->fault.of_operand && write == !!(v->fault.access & MKVM_ACCESS_WRITE) &&
+	       offset_in_page(v->fault.gpa) == offset_in_page(linear) &&
+	       offset_in_page(linear) + v->insn->mem_size <= PAGE_SIZE;
 }
 
-/* A transfer to or from seg:offset. */
-static int locate(struct mkvm_vcpu *v, struct mkvm_guest_context *c, struct mkvm_transfer *t,
-		  enum mkvm_seg seg, u64 offset, bool write)
+/* The checks of seg:offset, and a walk unless the CPU had done one. */
+static noinline int check_operand(struct mkvm_vcpu *v, struct mkvm_transfer *t, enum mkvm_seg seg,
+				  u64 offset)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
-	u32 access = write ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ;
-	u64 linear = offset;
-	int ret;
+	struct mkvm_guest_context *c = &v->context;
+	u32 access = t->write ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ, size = v->insn->mem_size;
+	u64 linear;
+	int ret = 0;
 
-	t->write = write;
-	t->split = min_t(u32, insn->mem_size, PAGE_SIZE - offset_in_page(offset));
-	t->gpa[0] = v->fault.gpa;
-	t->data[0] = 0;
-	t->data[1] = 0;
-	t->faulted = mkvm_is_64bit(c) && seg < MKVM_SEG_FS && is_faulting_access(v, t, linear);
-	if (t->faulted)
-		return 0;
 	mkvm_take_segment(v, c, seg);
-	if (!mkvm_linear(c, seg, offset, insn->mem_size, access, &linear)) {
+	if (!mkvm_linear(c, seg, offset, size, access, &linear)) {
 		mkvm_queue_segment_fault(v, seg);
 		return MKVM_FAULTED;
 	}
-	if ((insn->flags & MKVM_INSN_ALIGNED) && linear % 16) {
+	if ((v->insn->flags & MKVM_INSN_ALIGNED) && linear % 16) {
 		mkvm_queue_exception_error(v, X86_TRAP_GP, 0);
 		return MKVM_FAULTED;
 	}
-	t->split = min_t(u32, insn->mem_size, PAGE_SIZE - offset_in_page(linear));
-	t->faulted = is_faulting_access(v, t, linear);
-	ret = t->faulted ? 0 : mkvm_translate(v, c, linear, access, &t->gpa[0]);
-	if (!ret && t->split < insn->mem_size)
+	t->split = min_t(u32, size, PAGE_SIZE - offset_in_page(linear));
+	t->faulted = is_faulting_access(v, linear, t->write);
+	if (!t->faulted)
+		ret = mkvm_translate(v, c, linear, access, &t->gpa[0]);
+	if (!ret && t->split < size)
 		ret = mkvm_translate(v, c, linear + t->split, access, &t->gpa[1]);
+	t->gpa[1] -= t->split;
 	return ret;
+}
+
+/* A transfer to or from seg:offset. */
+static int locate(struct mkvm_vcpu *v, struct mkvm_transfer *t, enum mkvm_seg seg, u64 offset,
+		  bool write)
+{
+	bool flat = mkvm_is_64bit(&v->context) && seg < MKVM_SEG_FS;
+
+	*t = (struct mkvm_transfer){
+		.gpa = { v->fault.gpa }, .split = v->insn->mem_size, .write = write,
+		.faulted = flat && is_faulting_access(v, offset, write),
+	};
+	return t->faulted ? 0 : check_operand(v, t, seg, offset);
+}
+
+static u32 stack_size(const struct mkvm_vcpu *v)
+{
+	return mkvm_is_64bit(&v->context) ? 8 : v->context.seg[MKVM_SEG_SS].db ? 4 : 2;
 }
 
 static bool is_compare_string(const struct mkvm_insn *insn)
@@ -99,11 +109,11 @@ static bool is_compare_string(const struct mkvm_insn *insn)
 }
 
 /* MOVS, CMPS, PUSH and POP: one operand is the instruction's, the other is implied. */
-static int locate_two(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
+static int locate_two(struct mkvm_vcpu *v)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
+	const struct mkvm_insn *insn = v->insn;
 	struct mkvm_transfer *t = v->mmio.transfer;
-	u64 offset = mkvm_operand_offset(v, c, insn);
+	u64 offset = mkvm_operand_offset(v);
 	bool pop = false;
 	enum mkvm_seg seg = MKVM_SEG_ES;
 	u64 other = v->regs[MKVM_RDI] & mkvm_size_mask(insn->addr_size);
@@ -113,7 +123,7 @@ static int locate_two(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 		pop = insn->flags & MKVM_INSN_WRITE;
 		seg = MKVM_SEG_SS;
 		other = v->regs[MKVM_RSP] - (pop ? 0 : insn->mem_size);
-		other &= mkvm_size_mask(v->mmio.stack_size);
+		other &= mkvm_size_mask(stack_size(v));
 		/* POP computes the address with the new stack pointer. */
 		if (pop && insn->base == MKVM_RSP)
 			offset = (offset + insn->mem_size) & mkvm_size_mask(insn->addr_size);
@@ -121,23 +131,24 @@ static int locate_two(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 	if (is_compare_string(insn))
 		v->fault.of_operand = false;	/* which of the two it was is not known */
 	v->mmio.nr = 2;
-	ret = locate(v, c, &t[pop], insn->seg, offset, pop);
-	return ret ?: locate(v, c, &t[!pop], seg, other, !pop && !is_compare_string(insn));
+	ret = locate(v, &t[pop], insn->seg, offset, pop);
+	return ret ?: locate(v, &t[!pop], seg, other, !pop && !is_compare_string(insn));
 }
 
-static int locate_operands(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
+static int locate_operands(struct mkvm_vcpu *v)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
+	const struct mkvm_insn *insn = v->insn;
 	struct mkvm_transfer *t = v->mmio.transfer;
 	u64 offset;
 	int ret;
 
 	if ((insn->flags & MKVM_INSN_STACK) ||
 	    (insn->flags & MKVM_INSN_SI && insn->flags & MKVM_INSN_DI))
-		return locate_two(v, c);
-	offset = (mkvm_operand_offset(v, c, insn) + bit_displacement(v, insn)) &
-		 mkvm_size_mask(insn->addr_size);
-	ret = locate(v, c, t, insn->seg, offset, insn->flags & MKVM_INSN_WRITE);
+		return locate_two(v);
+	offset = mkvm_operand_offset(v);
+	if (insn->op >= MKVM_OP_BT && insn->op <= MKVM_OP_BTC && !(insn->flags & MKVM_INSN_IMM))
+		offset = (offset + bit_displacement(v)) & mkvm_size_mask(insn->addr_size);
+	ret = locate(v, t, insn->seg, offset, insn->flags & MKVM_INSN_WRITE);
 	v->mmio.nr = 1;
 	if (insn->flags & MKVM_INSN_WRITE && insn->flags & MKVM_INSN_READ) {
 		t[1] = t[0];
@@ -151,40 +162,46 @@ static int locate_operands(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 
 static u64 source(const struct mkvm_vcpu *v)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
+	const struct mkvm_insn *insn = v->insn;
 	u64 value = insn->flags & MKVM_INSN_IMM ? insn->imm : v->regs[insn->reg & 15];
 
 	return (insn->high_byte ? value >> 8 : value) & mkvm_size_mask(insn->reg_size);
 }
 
-/* From what was read to what is written; changes no register and may be repeated. */
-static void compute(struct mkvm_vcpu *v, struct mkvm_operands *o)
+/* All but MOV and SSE: from what was read to the results. May be repeated. */
+static void compute(const struct mkvm_vcpu *v, struct mkvm_operands *o)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
-	struct mkvm_transfer *t = v->mmio.transfer, *last = &t[v->mmio.nr - 1];
+	const struct mkvm_transfer *t = v->mmio.transfer;
 
-	if (insn->op == MKVM_OP_SSE) {
-		if (last->write)
-			memcpy(last->data, mkvm_fpu_xmm(v, insn->reg), sizeof(last->data));
-		return;
-	}
-	if (insn->op == MKVM_OP_MOV && v->mmio.nr == 1 && !(insn->flags & MKVM_INSN_TO_REG)) {
-		t->data[0] = source(v);
-		return;
-	}
-	o->mem = t->data[0];
-	o->reg = is_compare_string(insn) ? t[1].data[0] : source(v);
+	o->mem = t[0].data[0];
+	o->reg = is_compare_string(v->insn) ? t[1].data[0] : source(v);
 	o->acc = v->regs[MKVM_RAX];
-	o->rflags = v->mmio.rflags;
-	if (insn->op != MKVM_OP_MOV || v->mmio.nr == 1)
-		mkvm_insn_execute(insn, o);
-	if (last->write)
-		last->data[0] = o->mem;
+	o->rflags = v->context.rflags;
+	mkvm_insn_execute(v->insn, o);
+}
+
+static noinline u64 memory_result(const struct mkvm_vcpu *v)
+{
+	struct mkvm_operands o;
+
+	compute(v, &o);
+	return o.mem;
+}
+
+/* What a write that begins stores. */
+static void take_data(struct mkvm_vcpu *v, struct mkvm_transfer *t)
+{
+	if (v->insn->op == MKVM_OP_SSE)
+		memcpy(t->data, mkvm_fpu_xmm(v, v->insn->reg), sizeof(t->data));
+	else if (v->insn->op != MKVM_OP_MOV)
+		t->data[0] = memory_result(v);
+	else
+		t->data[0] = v->mmio.nr == 2 ? v->mmio.transfer[0].data[0] : source(v);
 }
 
 static void write_register(struct mkvm_vcpu *v, u64 value)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
+	const struct mkvm_insn *insn = v->insn;
 	enum mkvm_reg reg = insn->reg & 15;
 	unsigned long old = v->regs[reg];
 
@@ -194,24 +211,28 @@ static void write_register(struct mkvm_vcpu *v, u64 value)
 		mkvm_write_reg(v, reg, mkvm_merge_reg(old, value, insn->reg_size));
 }
 
-static void commit_results(struct mkvm_vcpu *v, const struct mkvm_operands *o)
+/* All but MOV. RFLAGS as they are then. */
+static noinline u64 commit_results(struct mkvm_vcpu *v)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
-	unsigned long *rax = &v->regs[MKVM_RAX];
+	const struct mkvm_insn *insn = v->insn;
 	bool keeps_reg = insn->op == MKVM_OP_CMP || insn->op == MKVM_OP_TEST;
+	unsigned long *rax = &v->regs[MKVM_RAX];
+	struct mkvm_operands o;
 
 	if (insn->op == MKVM_OP_SSE) {
 		if (insn->flags & MKVM_INSN_READ)
 			memcpy(mkvm_fpu_xmm(v, insn->reg), v->mmio.transfer[0].data, 16);
-		return;
+		return v->context.rflags;
 	}
+	compute(v, &o);
 	if (((insn->flags & MKVM_INSN_TO_REG) && !keeps_reg) || insn->op == MKVM_OP_XCHG ||
 	    insn->op == MKVM_OP_XADD)
-		write_register(v, o->reg);
-	if (insn->op == MKVM_OP_CMPXCHG && !(o->rflags & X86_EFLAGS_ZF))
-		*rax = mkvm_merge_reg(*rax, o->acc, insn->reg_size);
+		write_register(v, o.reg);
+	if (insn->op == MKVM_OP_CMPXCHG && !(o.rflags & X86_EFLAGS_ZF))
+		*rax = mkvm_merge_reg(*rax, o.acc, insn->reg_size);
 	if (insn->op <= MKVM_OP_CMPXCHG)
-		mkvm_set_arithmetic_flags(v, o->rflags);
+		mkvm_set_arithmetic_flags(v, o.rflags);
+	return o.rflags;
 }
 
 static void advance_reg(struct mkvm_vcpu *v, enum mkvm_reg reg, s64 by, u32 size)
@@ -220,10 +241,10 @@ static void advance_reg(struct mkvm_vcpu *v, enum mkvm_reg reg, s64 by, u32 size
 }
 
 /* False: the same instruction goes on with its next item. */
-static bool advance_string(struct mkvm_vcpu *v, const struct mkvm_operands *o)
+static bool advance_string(struct mkvm_vcpu *v, u64 rflags)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
-	s64 by = v->mmio.rflags & X86_EFLAGS_DF ? -(s64)insn->mem_size : insn->mem_size;
+	const struct mkvm_insn *insn = v->insn;
+	s64 by = v->context.rflags & X86_EFLAGS_DF ? -(s64)insn->mem_size : insn->mem_size;
 
 	if (insn->flags & MKVM_INSN_SI)
 		advance_reg(v, MKVM_RSI, by, insn->addr_size);
@@ -234,26 +255,25 @@ static bool advance_string(struct mkvm_vcpu *v, const struct mkvm_operands *o)
 	advance_reg(v, MKVM_RCX, -1, insn->addr_size);
 	if (!(v->regs[MKVM_RCX] & mkvm_size_mask(insn->addr_size)))
 		return true;
-	return insn->op == MKVM_OP_CMP && !(o->rflags & X86_EFLAGS_ZF) == (insn->rep == 0xf3);
+	return insn->op == MKVM_OP_CMP && !(rflags & X86_EFLAGS_ZF) == (insn->rep == 0xf3);
 }
 
 static int finish(struct mkvm_vcpu *v)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
-	bool stored = insn->op == MKVM_OP_MOV && !(insn->flags & MKVM_INSN_TO_REG);
-	struct mkvm_operands o = {};
+	const struct mkvm_insn *insn = v->insn;
+	u64 rflags = v->context.rflags;
 	s64 size = insn->mem_size;
 	bool done = true;
 
-	if (!stored) {
-		compute(v, &o);
-		commit_results(v, &o);
-	}
+	if (insn->op != MKVM_OP_MOV)
+		rflags = commit_results(v);
+	else if (insn->flags & MKVM_INSN_TO_REG)
+		write_register(v, v->mmio.transfer[0].data[0]);
 	if (insn->flags & (MKVM_INSN_SI | MKVM_INSN_DI))
-		done = advance_string(v, &o);
+		done = advance_string(v, rflags);
 	if (insn->flags & MKVM_INSN_STACK)
 		advance_reg(v, MKVM_RSP, insn->flags & MKVM_INSN_WRITE ? size : -size,
-			    v->mmio.stack_size);
+			    stack_size(v));
 	if (done)
 		mkvm_end_insn(v, insn->len);
 	return MKVM_RESUME;
@@ -262,80 +282,58 @@ static int finish(struct mkvm_vcpu *v)
 /* ---- the accesses ---- */
 
 static int complete_mmio(struct mkvm_vcpu *v);
-static int go_on(struct mkvm_vcpu *v);
 
-/* Bytes of the transfer that are left in this page. */
-static u32 left(const struct mkvm_vcpu *v, const struct mkvm_transfer *t)
-{
-	return (v->mmio.done < t->split ? t->split : v->mmio.insn.mem_size) - v->mmio.done;
-}
-
-static u32 device_len(const struct mkvm_vcpu *v, const struct mkvm_transfer *t)
-{
-	return min_t(u32, left(v, t), sizeof(v->run->mmio.data));
-}
-
-static void *transfer_data(struct mkvm_vcpu *v, struct mkvm_transfer *t)
-{
-	return (u8 *)t->data + v->mmio.done;
-}
-
-static int exit_to_user(struct mkvm_vcpu *v, struct mkvm_transfer *t, u64 gpa, u32 len)
+static int exit_to_user(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, const void *data)
 {
 	struct kvm_run *run = v->run;
 
+	v->mmio.asked = len;
 	v->complete = complete_mmio;
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = gpa;
 	run->mmio.len = len;
-	run->mmio.is_write = t->write;
-	memcpy(run->mmio.data, transfer_data(v, t), len);
+	run->mmio.is_write = write;
+	memcpy(run->mmio.data, data, len);
 	return MKVM_TO_USER;
 }
 
-/* Memory where there is some, a device else: 0, MKVM_TO_USER or an errno. */
+/* Up to a page's end. Memory where there is some, else a device: 0, MKVM_TO_USER, an errno. */
 static int access_piece(struct mkvm_vcpu *v, struct mkvm_transfer *t)
 {
 	bool second = v->mmio.done >= t->split;
-	u64 gpa = t->gpa[second] + v->mmio.done - (second ? t->split : 0);
-	void *data = transfer_data(v, t);
-	u32 len = left(v, t);
+	u32 len = (second ? v->insn->mem_size : t->split) - v->mmio.done;
+	u64 gpa = t->gpa[second] + v->mmio.done;
+	void *data = (u8 *)t->data + v->mmio.done;
 	int ret = -ENXIO;
 
 	if (!t->faulted)
 		ret = t->write ? mkvm_write_guest(v->vm, gpa, data, len) :
 				 mkvm_read_guest(v->vm, gpa, data, len);
 	if (ret == -ENXIO) {
-		len = device_len(v, t);
+		len = min_t(u32, len, sizeof(v->run->mmio.data));
 		ret = mkvm_bus_mmio(v, t->write, gpa, len, data);
 		if (ret == -EOPNOTSUPP)
-			return exit_to_user(v, t, gpa, len);
+			return exit_to_user(v, t->write, gpa, len, data);
 	}
 	if (!ret)
 		v->mmio.done += len;
 	return ret;
 }
 
-static int do_transfer(struct mkvm_vcpu *v, struct mkvm_transfer *t)
-{
-	struct mkvm_operands o = {};
-	int ret = 0;
-
-	if (t->write && !v->mmio.done)
-		compute(v, &o);
-	while (!ret && v->mmio.done < v->mmio.insn.mem_size)
-		ret = access_piece(v, t);
-	return ret;
-}
-
 static int go_on(struct mkvm_vcpu *v)
 {
+	struct mkvm_transfer *t;
 	int ret;
 
 	for (; v->mmio.now < v->mmio.nr; v->mmio.now++, v->mmio.done = 0) {
-		ret = do_transfer(v, &v->mmio.transfer[v->mmio.now]);
-		if (ret)
-			return ret;
+		t = &v->mmio.transfer[v->mmio.now];
+		if (t->write && !v->mmio.done)
+			take_data(v, t);
+		while (v->mmio.done < v->insn->mem_size) {
+			ret = access_piece(v, t);
+			if (ret)
+				return ret;
+		}
 	}
 	return finish(v);
 }
@@ -344,11 +342,10 @@ static int go_on(struct mkvm_vcpu *v)
 static int complete_mmio(struct mkvm_vcpu *v)
 {
 	struct mkvm_transfer *t = &v->mmio.transfer[v->mmio.now];
-	u32 len = device_len(v, t);
 
 	if (!t->write)
-		memcpy(transfer_data(v, t), v->run->mmio.data, len);
-	v->mmio.done += len;
+		memcpy((u8 *)t->data + v->mmio.done, v->run->mmio.data, v->mmio.asked);
+	v->mmio.done += v->mmio.asked;
 	return go_on(v);
 }
 
@@ -365,8 +362,10 @@ static int delivery_failed(struct mkvm_vcpu *v)
 }
 
 /* SDM vol. 2, "Exceptions Type 4": what the guest wrote there since may be SSE when that is off. */
-static int sse_fault(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+static int sse_fault(struct mkvm_vcpu *v)
 {
+	const struct mkvm_guest_context *c = &v->context;
+
 	if ((c->cr0 & X86_CR0_EM) || !(c->cr4 & X86_CR4_OSFXSR))
 		mkvm_queue_exception(v, X86_TRAP_UD);
 	else if (c->cr0 & X86_CR0_TS)
@@ -376,13 +375,10 @@ static int sse_fault(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
 	return MKVM_FAULTED;
 }
 
-static int start(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
+static int start(struct mkvm_vcpu *v)
 {
-	const struct mkvm_insn *insn = &v->mmio.insn;
-	const struct kvm_segment *ss = &c->seg[MKVM_SEG_SS];
+	const struct mkvm_insn *insn = v->insn;
 
-	v->mmio.rflags = c->rflags;
-	v->mmio.stack_size = mkvm_is_64bit(c) ? 8 : ss->db ? 4 : 2;
 	if (insn->rep && !(v->regs[MKVM_RCX] & mkvm_size_mask(insn->addr_size))) {
 		mkvm_end_insn(v, insn->len);
 		return MKVM_FAULTED;	/* nothing to do: the code is not what it was */
@@ -390,16 +386,15 @@ static int start(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 	if (insn->op == MKVM_OP_SSE) {
 		if (v->in_loop)
 			return -EAGAIN;	/* the registers are in the CPU */
-		if (sse_fault(v, c))
+		if (sse_fault(v))
 			return MKVM_FAULTED;
 	}
-	return locate_operands(v, c);
+	return locate_operands(v);
 }
 
 int mkvm_mmio(struct mkvm_vcpu *v)
 {
 	struct mkvm_guest_context *c = &v->context;
-	struct mkvm_fetched f = {};
 	int ret;
 
 	v->mmio.now = 0;
@@ -407,11 +402,11 @@ int mkvm_mmio(struct mkvm_vcpu *v)
 	if (v->fault.in_delivery)
 		return delivery_failed(v);
 	mkvm_take_context(v, c);
-	ret = mkvm_fetch_and_decode(v, c, &f, &v->mmio.insn);
-	if (ret == -ENXIO || (!ret && v->mmio.insn.op >= MKVM_OP_LMSW))
-		return mkvm_emulation_failed(v, c, f.bytes, f.len);
+	ret = mkvm_fetch_and_decode(v, c);
+	if (ret == -ENXIO || (!ret && v->insn->op >= MKVM_OP_LMSW))
+		return mkvm_emulation_failed(v, c, v->fetched.len);
 	if (!ret)
-		ret = start(v, c);
+		ret = start(v);
 	if (ret)
 		return ret < 0 ? ret : MKVM_RESUME;
 	return go_on(v);

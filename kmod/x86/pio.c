@@ -124,14 +124,14 @@ static int first_run(struct mkvm_vcpu *v, const struct string_io *s, u64 *linear
 static int resume_or_error(struct mkvm_vcpu *v, const struct string_io *s, int ret)
 {
 	if (ret == -ENXIO)
-		return mkvm_emulation_failed(v, &s->c, NULL, 0);	/* port to MMIO */
+		return mkvm_emulation_failed(v, &s->c, 0);	/* port to MMIO */
 	return ret < 0 ? ret : MKVM_RESUME;
 }
 
 /* Store what userspace read from the port; stops where the guest's memory faults. */
 static int store_items(struct mkvm_vcpu *v, struct string_io *s, u32 count)
 {
-	const u8 *data = v->pio_data;
+	u8 *data = v->pio_data;
 	u64 linear;
 	u32 n;
 	int ret;
@@ -141,7 +141,7 @@ static int store_items(struct mkvm_vcpu *v, struct string_io *s, u32 count)
 		if (ret)
 			return ret;
 		n = min(n, count);
-		ret = mkvm_write_linear(v, &s->c, linear, data, n * v->pio.size);
+		ret = mkvm_access_linear(v, &s->c, linear, data, n * v->pio.size, s->access);
 		if (ret)
 			return ret;
 		advance(v, s, n);
@@ -204,7 +204,7 @@ int mkvm_pio_string(struct mkvm_vcpu *v)
 	if (v->pio.in)
 		ret = mkvm_translate(v, &s.c, linear, s.access, &gpa);
 	else
-		ret = mkvm_read_linear(v, &s.c, linear, v->pio_data, n * v->pio.size, s.access);
+		ret = mkvm_access_linear(v, &s.c, linear, v->pio_data, n * v->pio.size, s.access);
 	if (ret)
 		return resume_or_error(v, &s, ret);
 	return bus_items(v, n) ? exit_to_user(v, n, complete_string) : complete_string(v);

@@ -44,22 +44,7 @@ static int replace_entry(void *vcpu, u64 gpa, u64 old, u64 next, u32 size)
 	return or_again(v, mkvm_cmpxchg_guest(v->vm, gpa, old, next, size));
 }
 
-/* One walk; what v->learns gets of it is complete when there are levels. */
-static int walk_once(struct mkvm_vcpu *v, const struct mkvm_paging *paging,
-		     const struct mkvm_pagewalk_memory *memory, u64 linear, u32 access, u64 *gpa,
-		     u32 *error)
-{
-	struct mkvm_code *code = v->learns;
-	int ret;
-
-	if (code)
-		code->levels = 0;
-	ret = mkvm_pagewalk(paging, memory, linear, access, gpa, error);
-	if (code && !ret)
-		code->bytes_at = mkvm_guest_memory(v->vm, *gpa);
-	return ret;
-}
-
+/* What v->learns gets of the walk is complete when there are levels. */
 int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
 	      u32 access, u64 *gpa, u32 *error)
 {
@@ -71,13 +56,18 @@ int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linea
 	};
 	int ret;
 
-	while ((ret = walk_once(v, &paging, &memory, linear, access, gpa, error)) == -EAGAIN) {
-		if (v->in_loop)
-			return ret;
+	for (;;) {
+		if (v->learns)
+			v->learns->levels = 0;
+		ret = mkvm_pagewalk(&paging, &memory, linear, access, gpa, error);
+		if (ret != -EAGAIN || v->in_loop)
+			break;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	}
+	if (v->learns && !ret)
+		v->learns->bytes_at = mkvm_guest_memory(v->vm, *gpa);
 	return ret;
 }
 
@@ -95,8 +85,14 @@ static void put(struct mkvm_vcpu *v)
 
 void mkvm_take_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 {
+	enum mkvm_seg seg;
+
 	load(v);
-	mkvm_get_context(v, c);
+	mkvm_vendor->get_context(v, c);
+	c->rip = mkvm_read_rip(v);
+	mkvm_read_reg(v, MKVM_RSP);	/* into regs[], for address operands */
+	for (seg = MKVM_SEG_ES; !mkvm_is_64bit(c) && seg <= MKVM_SEG_GS; seg++)
+		mkvm_vendor->get_segment(v, seg, &c->seg[seg]);
 	put(v);
 }
 
@@ -123,11 +119,6 @@ void mkvm_end_insn(struct mkvm_vcpu *v, u32 len)
 		mkvm_vendor->skip_insn(v, len);
 	else
 		v->skip_len = len;
-}
-
-bool mkvm_is_64bit(const struct mkvm_guest_context *c)
-{
-	return (c->efer & MKVM_EFER_LMA) && c->seg[MKVM_SEG_CS].l;
 }
 
 static enum mkvm_segment_rules segment_rules(const struct mkvm_guest_context *c)
@@ -165,55 +156,29 @@ int mkvm_translate(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 
 	return MKVM_FAULTED;
 }
 
-/* An operand of at most one page: the part up to the page boundary, and the rest. */
-struct span {
+static int copy(struct mkvm_vcpu *v, u64 gpa, void *data, u32 len, u32 access)
+{
+	return access & MKVM_ACCESS_WRITE ? mkvm_write_guest(v->vm, gpa, data, len) :
+					    mkvm_read_guest(v->vm, gpa, data, len);
+}
+
+int mkvm_access_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
+		       void *data, u32 len, u32 access)
+{
+	u32 first = min_t(u32, len, PAGE_SIZE - offset_in_page(linear));
 	u64 gpa[2];
-	u32 len[2];
-};
+	int ret = mkvm_translate(v, c, linear, access, &gpa[0]);
 
-static int translate_span(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-			  u32 len, u32 access, struct span *s)
-{
-	int ret;
-
-	s->len[0] = min_t(u32, len, PAGE_SIZE - offset_in_page(linear));
-	s->len[1] = len - s->len[0];
-	ret = mkvm_translate(v, c, linear, access, &s->gpa[0]);
-	if (!ret && s->len[1])
-		ret = mkvm_translate(v, c, linear + s->len[0], access, &s->gpa[1]);
+	if (!ret && first < len)
+		ret = mkvm_translate(v, c, linear + first, access, &gpa[1]);
+	if (!ret)
+		ret = copy(v, gpa[0], data, first, access);
+	if (!ret && first < len)
+		ret = copy(v, gpa[1], data + first, len - first, access);
 	return ret;
 }
 
-int mkvm_read_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-		     void *data, u32 len, u32 access)
-{
-	struct span s;
-	int ret = translate_span(v, c, linear, len, access, &s);
-
-	if (ret)
-		return ret;
-	ret = mkvm_read_guest(v->vm, s.gpa[0], data, s.len[0]);
-	if (!ret && s.len[1])
-		ret = mkvm_read_guest(v->vm, s.gpa[1], data + s.len[0], s.len[1]);
-	return ret;
-}
-
-int mkvm_write_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-		      const void *data, u32 len)
-{
-	struct span s;
-	int ret = translate_span(v, c, linear, len, MKVM_ACCESS_WRITE, &s);
-
-	if (ret)
-		return ret;
-	ret = mkvm_write_guest(v->vm, s.gpa[0], data, s.len[0]);
-	if (!ret && s.len[1])
-		ret = mkvm_write_guest(v->vm, s.gpa[1], data + s.len[0], s.len[1]);
-	return ret;
-}
-
-int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			  const u8 *bytes, u32 len)
+int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u32 len)
 {
 	struct kvm_run *run = v->run;
 
@@ -229,6 +194,6 @@ int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *
 	run->emulation_failure.insn_size = len;
 	memset(run->emulation_failure.insn_bytes, 0x90, sizeof(run->emulation_failure.insn_bytes));
 	if (len)
-		memcpy(run->emulation_failure.insn_bytes, bytes, len);
+		memcpy(run->emulation_failure.insn_bytes, v->fetched.bytes, len);
 	return MKVM_TO_USER;
 }

@@ -175,8 +175,6 @@ void mkvm_set_segment_rights(struct kvm_segment *s, u32 rights);
 /* Loaded. What is common of the registers after RESET and INIT. */
 void mkvm_reset_registers(struct mkvm_vcpu *v);
 
-void mkvm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);	/* Loaded. */
-
 int mkvm_write_cr(struct mkvm_vcpu *v);		/* deferred step for v->cr */
 int mkvm_get_sregs(struct mkvm_vcpu *v, void *arg);	/* struct kvm_sregs. Loaded. */
 int mkvm_set_sregs(struct mkvm_vcpu *v, void *arg);	/* May sleep. */
