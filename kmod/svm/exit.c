@@ -269,24 +269,24 @@ static int handle(struct mkvm_vcpu *v, const struct svm_exit_rule *rule)
 }
 
 /* LMSW from memory, the one write to CR0 that is not from a register. */
-static int lmsw_memory(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
+static int lmsw_memory(struct mkvm_vcpu *v)
 {
 	const struct mkvm_insn *insn = v->insn;
 	u64 linear;
 	u16 value;
 	int ret;
 
-	mkvm_take_segment(v, c, insn->seg);
-	if (!mkvm_linear(c, insn->seg, mkvm_operand_offset(v), sizeof(value),
+	mkvm_take_segment(v, insn->seg);
+	if (!mkvm_linear(v, insn->seg, mkvm_operand_offset(v), sizeof(value),
 			 MKVM_ACCESS_READ, &linear)) {
 		mkvm_queue_segment_fault(v, insn->seg);
 		return MKVM_RESUME;
 	}
-	ret = mkvm_access_linear(v, c, linear, &value, sizeof(value), MKVM_ACCESS_READ);
+	ret = mkvm_access_linear(v, linear, &value, sizeof(value), MKVM_ACCESS_READ);
 	if (ret)
 		return ret < 0 ? ret : MKVM_RESUME;
 	v->insn_len = insn->len;
-	mkvm_insn_write_cr(v, 0, mkvm_lmsw(c->cr0, value));
+	mkvm_insn_write_cr(v, 0, mkvm_lmsw(v->context.cr0, value));
 	return mkvm_write_cr(v);
 }
 
@@ -297,24 +297,23 @@ static int lmsw_memory(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 static int fetch_and_handle(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
-	struct mkvm_guest_context *c = &v->context;
 	int next;
 
-	mkvm_take_context(v, c);
-	next = mkvm_fetch_and_decode(v, c);
+	mkvm_take_context(v, &v->context);
+	next = mkvm_fetch_and_decode(v);
 	if (v->in_loop && (next == -EAGAIN || next == -EFAULT ||
 			   (!next && v->insn->op == MKVM_OP_LMSW)))
 		return mkvm_defer(v, fetch_and_handle);
 	if (!next && v->insn->op == MKVM_OP_LMSW &&
 	    svm->vmcb->exit_code == SVM_EXIT_WRITE_CR0) {
-		next = lmsw_memory(v, c);
+		next = lmsw_memory(v);
 		if (next != -ENXIO)
 			return next;
 	} else if (!next && v->insn->op != MKVM_OP_SPECIAL) {
 		next = -ENXIO;
 	}
 	if (next == -ENXIO)
-		return mkvm_emulation_failed(v, c, v->fetched.len);
+		return mkvm_emulation_failed(v, v->fetched.len);
 	if (next)
 		return next < 0 ? next : MKVM_RESUME;
 	if (v->in_loop)

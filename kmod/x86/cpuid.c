@@ -170,9 +170,9 @@ int mkvm_insn_cpuid(struct mkvm_vcpu *v)
 
 /*
  * KVM_HC_SEND_IPI: RBX, RCX are a bitmap of APIC IDs from RDX on, RSI is as ICR. How many
- * took it. Documentation/virt/kvm/x86/hypercalls.rst
+ * took it. Documentation/virt/kvm/x86/hypercalls.rst. Out of line for what is on its stack.
  */
-static long send_ipis(struct mkvm_vcpu *v, bool is_64bit)
+static noinline long send_ipis(struct mkvm_vcpu *v, bool is_64bit)
 {
 	u64 map[2] = { v->regs[MKVM_RBX], v->regs[MKVM_RCX] };
 	u32 icr = v->regs[MKVM_RSI], width = is_64bit ? 64 : 32, i;
@@ -217,18 +217,17 @@ static int fix_hypercall(struct mkvm_vcpu *v)
 {
 	const u8 *ours = mkvm_vendor->hypercall;
 	const u8 *bytes = v->fetched.bytes;
-	struct mkvm_guest_context c;
 	u64 linear;
 	int ret;
 
-	mkvm_take_context(v, &c);
-	ret = mkvm_fetch_and_decode(v, &c);
+	mkvm_take_context(v, &v->context);
+	ret = mkvm_fetch_and_decode(v);
 	if (ret)
 		return ret;
 	if (memcmp(bytes, ours, 2) || bytes[2] != (ours[2] ^ 0xc1 ^ 0xd9) ||
-	    !mkvm_linear(&c, MKVM_SEG_CS, c.rip, 3, MKVM_ACCESS_EXEC, &linear))
+	    !mkvm_linear(v, MKVM_SEG_CS, v->context.rip, 3, MKVM_ACCESS_EXEC, &linear))
 		return 0;
-	return mkvm_access_linear(v, &c, linear, (void *)ours, 3, MKVM_ACCESS_WRITE) ?: 1;
+	return mkvm_access_linear(v, linear, (void *)ours, 3, MKVM_ACCESS_WRITE) ?: 1;
 }
 
 /* Deferred */

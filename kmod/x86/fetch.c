@@ -11,18 +11,19 @@
 #include "x86/x86.h"
 
 /* Fetch until there are len bytes. MKVM_FAULTED: the guest cannot fetch them either. */
-static int fetch(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u32 len)
+static int fetch(struct mkvm_vcpu *v, u32 len)
 {
 	struct mkvm_fetched *f = &v->fetched;
 	u32 more = len - f->len;
 	u64 linear;
 	int ret;
 
-	if (!mkvm_linear(c, MKVM_SEG_CS, c->rip + f->len, more, MKVM_ACCESS_EXEC, &linear)) {
+	if (!mkvm_linear(v, MKVM_SEG_CS, v->context.rip + f->len, more, MKVM_ACCESS_EXEC,
+			 &linear)) {
 		mkvm_queue_segment_fault(v, MKVM_SEG_CS);
 		return MKVM_FAULTED;
 	}
-	ret = mkvm_access_linear(v, c, linear, f->bytes + f->len, more, MKVM_ACCESS_EXEC);
+	ret = mkvm_access_linear(v, linear, f->bytes + f->len, more, MKVM_ACCESS_EXEC);
 	if (!ret)
 		f->len = len;
 	return ret;
@@ -79,9 +80,9 @@ fault:
 }
 
 /* Is it what the guest would fetch and we would decode? Page faults off, or may sleep. */
-static bool is_known(const struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-		     const struct mkvm_code *code)
+static bool is_known(const struct mkvm_vcpu *v, const struct mkvm_code *code)
 {
+	const struct mkvm_guest_context *c = &v->context;
 	u64 diff = (c->rip ^ code->rip) | (c->cr3 ^ code->cr3) | (c->cr0 ^ code->cr0) |
 		   (c->cr4 ^ code->cr4) | (c->efer ^ code->efer) | (c->cpl ^ code->cpl) |
 		   (v->guest_cpu.maxphyaddr ^ code->maxphyaddr) |
@@ -91,17 +92,20 @@ static bool is_known(const struct mkvm_vcpu *v, const struct mkvm_guest_context 
 }
 
 /* NULL: not to be remembered. Paging is on and has entries of 8 bytes. */
-static struct mkvm_code *place_for(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+static struct mkvm_code *place_for(struct mkvm_vcpu *v)
 {
-	if (!mkvm_is_64bit(c) || offset_in_page(c->rip) > PAGE_SIZE - WINDOW)
+	u64 rip = v->context.rip;
+
+	if (!mkvm_is_64bit(&v->context) || offset_in_page(rip) > PAGE_SIZE - WINDOW)
 		return NULL;
-	return &v->code[(c->rip ^ c->rip >> 4) & (MKVM_NR_CODE - 1)];
+	return &v->code[(rip ^ rip >> 4) & (MKVM_NR_CODE - 1)];
 }
 
 /* Before the walk, which adds its entries. */
-static void begin_to_learn(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			   struct mkvm_code *code)
+static void begin_to_learn(struct mkvm_vcpu *v, struct mkvm_code *code)
 {
+	const struct mkvm_guest_context *c = &v->context;
+
 	*code = (struct mkvm_code){
 		.cr0 = c->cr0, .cr3 = c->cr3, .cr4 = c->cr4, .efer = c->efer, .rip = c->rip,
 		.cpl = c->cpl, .maxphyaddr = v->guest_cpu.maxphyaddr,
@@ -121,18 +125,19 @@ static void learn(struct mkvm_code *code, const struct mkvm_fetched *f)
 /* ---- */
 
 /* Then one byte more until it is an instruction: no fault for what it does not reach. */
-static int fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+static int fetch_and_decode(struct mkvm_vcpu *v)
 {
+	enum mkvm_insn_mode mode = insn_mode(&v->context);
 	struct mkvm_fetched *f = &v->fetched;
-	u32 want = fetch_ahead(c);
+	u32 want = fetch_ahead(&v->context);
 	enum mkvm_insn_status status;
 	int ret;
 
 	for (f->len = 0;; want++) {
-		ret = fetch(v, c, want);
+		ret = fetch(v, want);
 		if (ret)
 			return ret;
-		status = mkvm_insn_decode(f->bytes, f->len, insn_mode(c), &f->insn);
+		status = mkvm_insn_decode(f->bytes, f->len, mode, &f->insn);
 		if (status == MKVM_INSN_OK)
 			return 0;
 		if (status != MKVM_INSN_TRUNCATED || want >= MKVM_INSN_MAX_LEN)
@@ -141,14 +146,13 @@ static int fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context
 }
 
 /* Out of line for what is on its stack. */
-static noinline int fetch_anew(struct mkvm_vcpu *v, const struct mkvm_guest_context *c,
-			       struct mkvm_code *code)
+static noinline int fetch_anew(struct mkvm_vcpu *v, struct mkvm_code *code)
 {
 	int ret;
 
 	if (code)
-		begin_to_learn(v, c, code);
-	ret = fetch_and_decode(v, c);
+		begin_to_learn(v, code);
+	ret = fetch_and_decode(v);
 	v->learns = NULL;
 	if (code && !ret)
 		learn(code, &v->fetched);
@@ -156,12 +160,12 @@ static noinline int fetch_anew(struct mkvm_vcpu *v, const struct mkvm_guest_cont
 	return ret;
 }
 
-int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c)
+int mkvm_fetch_and_decode(struct mkvm_vcpu *v)
 {
-	struct mkvm_code *code = place_for(v, c);
+	struct mkvm_code *code = place_for(v);
 
-	if (!code || !is_known(v, c, code))
-		return fetch_anew(v, c, code);
+	if (!code || !is_known(v, code))
+		return fetch_anew(v, code);
 	memcpy(v->fetched.bytes, code->bytes, sizeof(v->fetched.bytes));
 	v->fetched.len = code->insn.len;
 	v->insn = &code->insn;

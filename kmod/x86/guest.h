@@ -15,7 +15,7 @@
 
 /* From anywhere: within the run loop the vCPU is loaded, else it is loaded for that time. */
 void mkvm_take_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c);
-void mkvm_take_segment(struct mkvm_vcpu *v, struct mkvm_guest_context *c, enum mkvm_seg seg);
+void mkvm_take_segment(struct mkvm_vcpu *v, enum mkvm_seg seg);	/* into v->context */
 void mkvm_set_arithmetic_flags(struct mkvm_vcpu *v, u64 rflags);
 void mkvm_end_insn(struct mkvm_vcpu *v, u32 len);	/* now, or before the next entry */
 
@@ -24,20 +24,18 @@ static inline bool mkvm_is_64bit(const struct mkvm_guest_context *c)
 	return (c->efer & MKVM_EFER_LMA) && c->seg[MKVM_SEG_CS].l;
 }
 
-/* Segment checks alone; false: mkvm_queue_segment_fault() is due. */
-bool mkvm_linear(const struct mkvm_guest_context *c, enum mkvm_seg seg, u64 offset, u32 size,
-		 u32 access, u64 *linear);
+/* All below are of v->context. Segment checks alone; false: mkvm_queue_segment_fault() is due. */
+bool mkvm_linear(const struct mkvm_vcpu *v, enum mkvm_seg seg, u64 offset, u32 size, u32 access,
+		 u64 *linear);
 void mkvm_queue_segment_fault(struct mkvm_vcpu *v, enum mkvm_seg seg);
 
 /* mkvm_walk(), and the page fault is queued. */
-int mkvm_translate(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-		   u32 access, u64 *gpa);
+int mkvm_translate(struct mkvm_vcpu *v, u64 linear, u32 access, u64 *gpa);
 /*
  * Read into data or write from it: at most one page long, may cross a page boundary.
  * Nothing is copied unless all of it is accessible. -ENXIO: some of it is no memory.
  */
-int mkvm_access_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-		       void *data, u32 len, u32 access);
+int mkvm_access_linear(struct mkvm_vcpu *v, u64 linear, void *data, u32 len, u32 access);
 
 /* mmio.c: the offset in its segment of v->insn's memory operand, with v->context. */
 u64 mkvm_operand_offset(const struct mkvm_vcpu *v);
@@ -47,13 +45,13 @@ u64 mkvm_operand_offset(const struct mkvm_vcpu *v);
  * no instruction that pure/insn.c knows, or there is no memory. MKVM_FAULTED: the guest
  * cannot fetch it either. -EAGAIN, -EFAULT: it takes to sleep, which the run loop must not.
  */
-int mkvm_fetch_and_decode(struct mkvm_vcpu *v, const struct mkvm_guest_context *c);
+int mkvm_fetch_and_decode(struct mkvm_vcpu *v);
 
 /*
  * The instruction's work cannot be done here: #UD at CPL 3, where a process must not end
  * its machine, else KVM_INTERNAL_ERROR_EMULATION with the first len bytes of v->fetched.
  */
-int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u32 len);
+int mkvm_emulation_failed(struct mkvm_vcpu *v, u32 len);
 
 static inline u64 mkvm_size_mask(u32 bytes)
 {

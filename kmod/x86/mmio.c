@@ -61,13 +61,12 @@ static bool is_faulting_access(const struct mkvm_vcpu *v, u64 linear, bool write
 static noinline int check_operand(struct mkvm_vcpu *v, struct mkvm_transfer *t, enum mkvm_seg seg,
 				  u64 offset)
 {
-	struct mkvm_guest_context *c = &v->context;
 	u32 access = t->write ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ, size = v->insn->mem_size;
 	u64 linear;
 	int ret = 0;
 
-	mkvm_take_segment(v, c, seg);
-	if (!mkvm_linear(c, seg, offset, size, access, &linear)) {
+	mkvm_take_segment(v, seg);
+	if (!mkvm_linear(v, seg, offset, size, access, &linear)) {
 		mkvm_queue_segment_fault(v, seg);
 		return MKVM_FAULTED;
 	}
@@ -78,9 +77,9 @@ static noinline int check_operand(struct mkvm_vcpu *v, struct mkvm_transfer *t, 
 	t->split = min_t(u32, size, PAGE_SIZE - offset_in_page(linear));
 	t->faulted = is_faulting_access(v, linear, t->write);
 	if (!t->faulted)
-		ret = mkvm_translate(v, c, linear, access, &t->gpa[0]);
+		ret = mkvm_translate(v, linear, access, &t->gpa[0]);
 	if (!ret && t->split < size)
-		ret = mkvm_translate(v, c, linear + t->split, access, &t->gpa[1]);
+		ret = mkvm_translate(v, linear + t->split, access, &t->gpa[1]);
 	t->gpa[1] -= t->split;
 	return ret;
 }
@@ -394,17 +393,16 @@ static int start(struct mkvm_vcpu *v)
 
 int mkvm_mmio(struct mkvm_vcpu *v)
 {
-	struct mkvm_guest_context *c = &v->context;
 	int ret;
 
 	v->mmio.now = 0;
 	v->mmio.done = 0;
 	if (v->fault.in_delivery)
 		return delivery_failed(v);
-	mkvm_take_context(v, c);
-	ret = mkvm_fetch_and_decode(v, c);
+	mkvm_take_context(v, &v->context);
+	ret = mkvm_fetch_and_decode(v);
 	if (ret == -ENXIO || (!ret && v->insn->op >= MKVM_OP_LMSW))
-		return mkvm_emulation_failed(v, c, v->fetched.len);
+		return mkvm_emulation_failed(v, v->fetched.len);
 	if (!ret)
 		ret = start(v);
 	if (ret)

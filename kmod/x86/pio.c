@@ -60,8 +60,6 @@ int mkvm_pio(struct mkvm_vcpu *v)
 
 /* The instruction as its registers have it now; they are the only progress it has. */
 struct string_io {
-	struct mkvm_guest_context c;
-	enum mkvm_seg seg;
 	enum mkvm_reg reg;	/* of the memory operand's offset */
 	u32 access;
 	u64 mask;		/* by address size */
@@ -72,15 +70,14 @@ struct string_io {
 
 static void look_at_string(struct mkvm_vcpu *v, struct string_io *s)
 {
-	mkvm_take_context(v, &s->c);
-	s->seg = v->pio.seg;
-	mkvm_take_segment(v, &s->c, s->seg);
+	mkvm_take_context(v, &v->context);
+	mkvm_take_segment(v, v->pio.seg);
 	s->reg = v->pio.in ? MKVM_RDI : MKVM_RSI;
 	s->access = v->pio.in ? MKVM_ACCESS_WRITE : MKVM_ACCESS_READ;
 	s->mask = mkvm_size_mask(v->pio.addr_size);
 	s->offset = v->regs[s->reg] & s->mask;
 	s->left = v->pio.rep ? v->regs[MKVM_RCX] & s->mask : 1;
-	s->down = s->c.rflags & X86_EFLAGS_DF;
+	s->down = v->context.rflags & X86_EFLAGS_DF;
 }
 
 /* n items are done: the registers that count them, and RIP when they were the last. */
@@ -101,30 +98,31 @@ static void advance(struct mkvm_vcpu *v, struct string_io *s, u32 n)
  * How many items, from the first one at linear on, fault together or not at all:
  * upwards, in one page, within the segment. Otherwise it is one at a time.
  */
-static u32 run_length(const struct string_io *s, u64 linear, u32 size)
+static u32 run_length(const struct mkvm_vcpu *v, const struct string_io *s, u64 linear)
 {
+	u32 size = v->pio.size;
 	u64 n = min_t(u64, s->left, (PAGE_SIZE - offset_in_page(linear)) / size);
 
 	if (s->down || n <= 1 || s->mask - s->offset < n * size)
 		return 1;
-	return mkvm_linear(&s->c, s->seg, s->offset, n * size, s->access, &linear) ? n : 1;
+	return mkvm_linear(v, v->pio.seg, s->offset, n * size, s->access, &linear) ? n : 1;
 }
 
 static int first_run(struct mkvm_vcpu *v, const struct string_io *s, u64 *linear, u32 *n)
 {
-	if (!mkvm_linear(&s->c, s->seg, s->offset, v->pio.size, s->access, linear)) {
-		mkvm_queue_segment_fault(v, s->seg);
+	if (!mkvm_linear(v, v->pio.seg, s->offset, v->pio.size, s->access, linear)) {
+		mkvm_queue_segment_fault(v, v->pio.seg);
 		return MKVM_FAULTED;
 	}
-	*n = run_length(s, *linear, v->pio.size);
+	*n = run_length(v, s, *linear);
 	return 0;
 }
 
 /* 0 and errno as they are; the guest takes its fault at the next entry. */
-static int resume_or_error(struct mkvm_vcpu *v, const struct string_io *s, int ret)
+static int resume_or_error(struct mkvm_vcpu *v, int ret)
 {
 	if (ret == -ENXIO)
-		return mkvm_emulation_failed(v, &s->c, 0);	/* port to MMIO */
+		return mkvm_emulation_failed(v, 0);	/* port to MMIO */
 	return ret < 0 ? ret : MKVM_RESUME;
 }
 
@@ -141,7 +139,7 @@ static int store_items(struct mkvm_vcpu *v, struct string_io *s, u32 count)
 		if (ret)
 			return ret;
 		n = min(n, count);
-		ret = mkvm_access_linear(v, &s->c, linear, data, n * v->pio.size, s->access);
+		ret = mkvm_access_linear(v, linear, data, n * v->pio.size, s->access);
 		if (ret)
 			return ret;
 		advance(v, s, n);
@@ -163,7 +161,7 @@ static int complete_string(struct mkvm_vcpu *v)
 	look_at_string(v, &s);
 	count = min_t(u64, v->pio.count, s.left);
 	if (v->pio.in && count)
-		return resume_or_error(v, &s, store_items(v, &s, count));
+		return resume_or_error(v, store_items(v, &s, count));
 	advance(v, &s, count);
 	return MKVM_RESUME;
 }
@@ -200,12 +198,12 @@ int mkvm_pio_string(struct mkvm_vcpu *v)
 	}
 	ret = first_run(v, &s, &linear, &n);
 	if (ret)
-		return resume_or_error(v, &s, ret);
+		return resume_or_error(v, ret);
 	if (v->pio.in)
-		ret = mkvm_translate(v, &s.c, linear, s.access, &gpa);
+		ret = mkvm_translate(v, linear, s.access, &gpa);
 	else
-		ret = mkvm_access_linear(v, &s.c, linear, v->pio_data, n * v->pio.size, s.access);
+		ret = mkvm_access_linear(v, linear, v->pio_data, n * v->pio.size, s.access);
 	if (ret)
-		return resume_or_error(v, &s, ret);
+		return resume_or_error(v, ret);
 	return bus_items(v, n) ? exit_to_user(v, n, complete_string) : complete_string(v);
 }

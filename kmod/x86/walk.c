@@ -96,12 +96,12 @@ void mkvm_take_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 	put(v);
 }
 
-void mkvm_take_segment(struct mkvm_vcpu *v, struct mkvm_guest_context *c, enum mkvm_seg seg)
+void mkvm_take_segment(struct mkvm_vcpu *v, enum mkvm_seg seg)
 {
-	if (!mkvm_is_64bit(c) || seg < MKVM_SEG_FS)
+	if (!mkvm_is_64bit(&v->context) || seg < MKVM_SEG_FS)
 		return;
 	load(v);
-	mkvm_vendor->get_segment(v, seg, &c->seg[seg]);
+	mkvm_vendor->get_segment(v, seg, &v->context.seg[seg]);
 	put(v);
 }
 
@@ -130,9 +130,10 @@ static enum mkvm_segment_rules segment_rules(const struct mkvm_guest_context *c)
 	return MKVM_SEGMENT_PROTECTED;
 }
 
-bool mkvm_linear(const struct mkvm_guest_context *c, enum mkvm_seg seg, u64 offset, u32 size,
-		 u32 access, u64 *linear)
+bool mkvm_linear(const struct mkvm_vcpu *v, enum mkvm_seg seg, u64 offset, u32 size, u32 access,
+		 u64 *linear)
 {
+	const struct mkvm_guest_context *c = &v->context;
 	bool flat = seg != MKVM_SEG_FS && seg != MKVM_SEG_GS;
 
 	return mkvm_segment_linear(&c->seg[seg], segment_rules(c), flat, offset, size, access,
@@ -144,11 +145,10 @@ void mkvm_queue_segment_fault(struct mkvm_vcpu *v, enum mkvm_seg seg)
 	mkvm_queue_exception_error(v, seg == MKVM_SEG_SS ? X86_TRAP_SS : X86_TRAP_GP, 0);
 }
 
-int mkvm_translate(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-		   u32 access, u64 *gpa)
+int mkvm_translate(struct mkvm_vcpu *v, u64 linear, u32 access, u64 *gpa)
 {
 	u32 error;
-	int ret = mkvm_walk(v, c, linear, access, gpa, &error);
+	int ret = mkvm_walk(v, &v->context, linear, access, gpa, &error);
 
 	if (ret != -EFAULT)
 		return ret;
@@ -162,15 +162,14 @@ static int copy(struct mkvm_vcpu *v, u64 gpa, void *data, u32 len, u32 access)
 					    mkvm_read_guest(v->vm, gpa, data, len);
 }
 
-int mkvm_access_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linear,
-		       void *data, u32 len, u32 access)
+int mkvm_access_linear(struct mkvm_vcpu *v, u64 linear, void *data, u32 len, u32 access)
 {
 	u32 first = min_t(u32, len, PAGE_SIZE - offset_in_page(linear));
 	u64 gpa[2];
-	int ret = mkvm_translate(v, c, linear, access, &gpa[0]);
+	int ret = mkvm_translate(v, linear, access, &gpa[0]);
 
 	if (!ret && first < len)
-		ret = mkvm_translate(v, c, linear + first, access, &gpa[1]);
+		ret = mkvm_translate(v, linear + first, access, &gpa[1]);
 	if (!ret)
 		ret = copy(v, gpa[0], data, first, access);
 	if (!ret && first < len)
@@ -178,11 +177,11 @@ int mkvm_access_linear(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, 
 	return ret;
 }
 
-int mkvm_emulation_failed(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u32 len)
+int mkvm_emulation_failed(struct mkvm_vcpu *v, u32 len)
 {
 	struct kvm_run *run = v->run;
 
-	if (c->cpl == 3) {
+	if (v->context.cpl == 3) {
 		mkvm_queue_exception(v, X86_TRAP_UD);
 		return MKVM_RESUME;
 	}
