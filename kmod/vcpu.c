@@ -320,7 +320,7 @@ static int set_debugregs(struct mkvm_vcpu *v, void *arg)
 {
 	const struct kvm_debugregs *d = arg;
 
-	if (d->flags || !mkvm_dr6_valid(d->dr6) || !mkvm_dr7_valid(d->dr7))
+	if (d->flags || !mkvm_fits(d->dr6 | d->dr7, 32))
 		return -EINVAL;
 	memcpy(v->dr, d->db, sizeof(v->dr));
 	v->dr6 = d->dr6;

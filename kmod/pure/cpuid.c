@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a guest sees of the CPU. */
 #include "cpuid.h"
+#include <linux/kvm_para.h>
 
 #define BASIC		0u
 #define EXTENDED	0x80000000u
@@ -28,46 +29,26 @@
 #define F1C_XSAVE	MKVM_BIT(26)
 #define F1C_OSXSAVE	MKVM_BIT(27)
 #define F1C_HYPERVISOR	MKVM_BIT(31)
-#define F1C_AVX_FAMILY	(MKVM_BIT(12) | MKVM_BIT(28) | MKVM_BIT(29))	/* FMA, AVX, F16C */
 /* Leaf 1 EDX */
 #define F1D_APIC	MKVM_BIT(9)
 /* Leaf 7 EBX */
 #define F7B_FSGSBASE	MKVM_BIT(0)
 #define F7B_TSC_ADJUST	MKVM_BIT(1)
 #define F7B_SMEP	MKVM_BIT(7)
-#define F7B_INVPCID	MKVM_BIT(10)
 #define F7B_SMAP	MKVM_BIT(20)
-#define F7B_AVX2	MKVM_BIT(5)
-#define F7B_AVX512	0xdc230000u	/* F, DQ, IFMA, PF, ER, CD, BW, VL */
 /* Leaf 7 ECX */
 #define F7C_UMIP	MKVM_BIT(2)
 #define F7C_PKU		MKVM_BIT(3)
 #define F7C_OSPKE	MKVM_BIT(4)
 #define F7C_RDPID	MKVM_BIT(22)
-#define F7C_AVX_FAMILY	(MKVM_BIT(9) | MKVM_BIT(10))	/* VAES, VPCLMULQDQ */
-/* VBMI, VBMI2, VNNI, BITALG, VPOPCNTDQ */
-#define F7C_AVX512	(MKVM_BIT(1) | MKVM_BIT(6) | MKVM_BIT(11) | MKVM_BIT(12) | MKVM_BIT(14))
-/* Leaf 7 EDX: 4VNNIW, 4FMAPS, VP2INTERSECT */
-#define F7D_AVX512	(MKVM_BIT(2) | MKVM_BIT(3) | MKVM_BIT(8))
-/* Leaf 0xd subleaf 1 EAX */
-#define FDA_XSAVES	MKVM_BIT(3)
-/* Leaf 0x80000001 ECX: XOP, FMA4, both encoded like AVX */
-#define FXC_AVX_FAMILY	(MKVM_BIT(11) | MKVM_BIT(16))
 /* Leaf 0x80000001 EDX */
 #define FXD_APIC	MKVM_BIT(9)	/* AMD repeats leaf 1 EDX */
 #define FXD_SYSCALL	MKVM_BIT(11)
 #define FXD_NX		MKVM_BIT(20)
 #define FXD_RDTSCP	MKVM_BIT(27)
 #define FXD_LM		MKVM_BIT(29)
-
 /* Leaf 0x40000001 EAX: KVM's own features */
-#define PV_CLOCK	MKVM_BIT(0)
-#define PV_NO_IO_DELAY	MKVM_BIT(1)
-#define PV_CLOCK_NEW	MKVM_BIT(3)
-#define PV_STEAL_TIME	MKVM_BIT(5)
-#define PV_SEND_IPI	MKVM_BIT(11)
-#define PV_SCHED_YIELD	MKVM_BIT(13)	/* a hypercall */
-#define PV_CLOCK_STABLE	MKVM_BIT(24)	/* the same on all vCPUs */
+#define PV(name)	MKVM_BIT(KVM_FEATURE_##name)
 
 /* Leaf 0xd subleaf 2 and up ECX: compacted, it starts at a multiple of 64. */
 #define XSTATE_ALIGNED	MKVM_BIT(1)
@@ -115,18 +96,12 @@ struct list {
 
 static void add(struct list *list, u32 leaf, u32 subleaf, u32 flags, const u32 regs[4])
 {
-	if (list->nr < list->max) {
-		struct kvm_cpuid_entry2 *e = &list->out[list->nr];
-
-		memset(e, 0, sizeof(*e));
-		e->function = leaf;
-		e->index = subleaf;
-		e->flags = flags;
-		e->eax = regs[MKVM_EAX];
-		e->ebx = regs[MKVM_EBX];
-		e->ecx = regs[MKVM_ECX];
-		e->edx = regs[MKVM_EDX];
-	}
+	if (list->nr < list->max)
+		list->out[list->nr] = (struct kvm_cpuid_entry2){
+			.function = leaf, .index = subleaf, .flags = flags,
+			.eax = regs[MKVM_EAX], .ebx = regs[MKVM_EBX],
+			.ecx = regs[MKVM_ECX], .edx = regs[MKVM_EDX],
+		};
 	list->nr++;
 }
 
@@ -140,15 +115,15 @@ static const struct dependent {
 	u32 bits;
 } dependents[] = {
 	{ FEATURES,	MKVM_ECX, XSAVE,	F1C_XSAVE },
-	{ FEATURES,	MKVM_ECX, AVX,		F1C_AVX_FAMILY },
-	{ STRUCTURED,	MKVM_EBX, AVX,		F7B_AVX2 },
-	{ STRUCTURED,	MKVM_EBX, AVX512,	F7B_AVX512 },
-	{ STRUCTURED,	MKVM_EBX, INVPCID,	F7B_INVPCID },
-	{ STRUCTURED,	MKVM_ECX, AVX,		F7C_AVX_FAMILY },
-	{ STRUCTURED,	MKVM_ECX, AVX512,	F7C_AVX512 },
+	{ FEATURES,	MKVM_ECX, AVX,		0x30001000 },	/* FMA, AVX, F16C */
+	{ STRUCTURED,	MKVM_EBX, AVX,		0x00000020 },	/* AVX2 */
+	{ STRUCTURED,	MKVM_EBX, AVX512,	0xdc230000 },	/* F DQ IFMA PF ER CD BW VL */
+	{ STRUCTURED,	MKVM_EBX, INVPCID,	0x00000400 },
+	{ STRUCTURED,	MKVM_ECX, AVX,		0x00000600 },	/* VAES, VPCLMULQDQ */
+	{ STRUCTURED,	MKVM_ECX, AVX512,	0x00005842 },	/* VBMI 1 and 2, VNNI, BITALG, .. */
 	{ STRUCTURED,	MKVM_ECX, RDTSCP,	F7C_RDPID },
-	{ STRUCTURED,	MKVM_EDX, AVX512,	F7D_AVX512 },
-	{ EXT_FEATURES,	MKVM_ECX, AVX,		FXC_AVX_FAMILY },
+	{ STRUCTURED,	MKVM_EDX, AVX512,	0x0000010c },	/* 4VNNIW 4FMAPS VP2INTERSECT */
+	{ EXT_FEATURES,	MKVM_ECX, AVX,		0x00010800 },	/* XOP, FMA4: encoded like AVX */
 	{ EXT_FEATURES,	MKVM_EDX, RDTSCP,	FXD_RDTSCP },
 };
 
@@ -200,11 +175,8 @@ static void add_xstate(struct list *list, mkvm_cpuid_reader read, void *context,
 
 	add(list, XSTATE, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
 	read(context, XSTATE, 1, regs);
-	regs[MKVM_EAX] &= policy->xsaves ? 0xf : 0xf & ~FDA_XSAVES;
-	regs[MKVM_EBX] = 0;
-	regs[MKVM_ECX] = 0;
-	regs[MKVM_EDX] = 0;
-	add(list, XSTATE, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
+	regs[MKVM_EAX] &= 7;	/* not XSAVES: IA32_XSS is not switched */
+	add(list, XSTATE, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, (u32[4]){ regs[MKVM_EAX] });
 	for (i = 2; i < 63; i++) {
 		if (!(policy->xcr0 & BIT_ULL(i)))
 			continue;
@@ -225,8 +197,10 @@ static void add_signature(struct list *list)
 {
 	/* EBX, ECX, EDX: "KVMKVMKVM" and three zero bytes. */
 	static const u32 signature[4] = { MKVM_CPUID_SIGNATURE + 1, 0x4b4d564b, 0x564b4d56, 0x4d };
-	static const u32 features[4] = { PV_CLOCK | PV_NO_IO_DELAY | PV_CLOCK_NEW |
-					 PV_STEAL_TIME | PV_SEND_IPI | PV_CLOCK_STABLE };
+	static const u32 features[4] = {
+		PV(CLOCKSOURCE) | PV(NOP_IO_DELAY) | PV(CLOCKSOURCE2) | PV(STEAL_TIME) |
+		PV(PV_SEND_IPI) | PV(CLOCKSOURCE_STABLE_BIT),
+	};
 
 	add(list, MKVM_CPUID_SIGNATURE, 0, 0, signature);
 	add(list, MKVM_CPUID_SIGNATURE + 1, 0, 0, features);
@@ -249,29 +223,22 @@ static void add_leaf(struct list *list, mkvm_cpuid_reader read, void *context,
 	    regs);
 }
 
-static u32 highest_leaf(mkvm_cpuid_reader read, void *context, u32 range)
-{
-	u32 regs[4];
-
-	read(context, range, 0, regs);
-	return regs[MKVM_EAX];
-}
-
 int mkvm_cpuid_supported(mkvm_cpuid_reader read, void *context,
 			 const struct mkvm_cpuid_policy *policy,
 			 struct kvm_cpuid_entry2 *out, u32 max)
 {
 	struct list list = { .out = out, .max = max };
-	u32 basic = highest_leaf(read, context, BASIC);
-	u32 extended = highest_leaf(read, context, EXTENDED);
+	u32 basic[4], extended[4];
 	unsigned int i;
 
+	read(context, BASIC, 0, basic);
+	read(context, EXTENDED, 0, extended);
 	for (i = 0; i < ARRAY_SIZE(passes); i++) {
 		const struct pass *pass = &passes[i];
 
 		if (pass->leaf == EXTENDED)
 			add_signature(&list);
-		if (pass->leaf > (pass->leaf < EXTENDED ? basic : extended))
+		if (pass->leaf > (pass->leaf < EXTENDED ? basic : extended)[MKVM_EAX])
 			continue;
 		if (pass->leaf == CACHES)
 			add_caches(&list, read, context, pass->mask);
@@ -368,11 +335,8 @@ static void apply_state(const struct kvm_cpuid_entry2 *entries, u32 nr,
 				   (e->ecx & F7C_PKU) && (state->cr4 & X86_CR4_PKE));
 		break;
 	case XSTATE:
-		if (e->index == 0)
-			regs[MKVM_EBX] = mkvm_cpuid_xsave_size(entries, nr, state->xcr0, false);
-		if (e->index == 1)
-			regs[MKVM_EBX] = mkvm_cpuid_xsave_size(entries, nr,
-							       state->xcr0 | state->xss, true);
+		if (e->index <= 1)
+			regs[MKVM_EBX] = mkvm_cpuid_xsave_size(entries, nr, state->xcr0, e->index);
 		break;
 	}
 }
@@ -486,13 +450,11 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	cpu->amd = nr ? basic && is_amd(basic) : policy->amd;
 	cpu->x2apic = features & F1C_X2APIC;
 	cpu->tsc_deadline = features & F1C_TSC_DEADLINE;
-	cpu->tsc_aux = policy->rdtscp &&
-		       ((ext_edx & FXD_RDTSCP) || (structured_ecx & F7C_RDPID));
+	cpu->tsc_aux = policy->rdtscp && (ext_edx & FXD_RDTSCP || structured_ecx & F7C_RDPID);
 	cpu->tsc_adjust = structured_ebx & F7B_TSC_ADJUST;
-	cpu->pv_clock = pv & PV_CLOCK;
-	cpu->pv_clock_new = pv & PV_CLOCK_NEW;
-	cpu->pv_steal_time = pv & PV_STEAL_TIME;
-	cpu->pv_send_ipi = pv & PV_SEND_IPI;
-	cpu->pv_yield = pv & PV_SCHED_YIELD;
-	cpu->xsaves = policy->xsaves && (claims(entries, nr, XSTATE, 1, MKVM_EAX) & FDA_XSAVES);
+	cpu->pv_clock = pv & PV(CLOCKSOURCE);
+	cpu->pv_clock_new = pv & PV(CLOCKSOURCE2);
+	cpu->pv_steal_time = pv & PV(STEAL_TIME);
+	cpu->pv_send_ipi = pv & PV(PV_SEND_IPI);
+	cpu->pv_yield = pv & PV(PV_SCHED_YIELD);
 }

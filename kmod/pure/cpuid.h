@@ -18,12 +18,7 @@
 #define MKVM_CPUID_SIGNATURE	0x40000000u
 
 /* Order of a leaf's four registers wherever they are an array. */
-enum mkvm_cpuid_reg {
-	MKVM_EAX,
-	MKVM_EBX,
-	MKVM_ECX,
-	MKVM_EDX,
-};
+enum mkvm_cpuid_reg { MKVM_EAX, MKVM_EBX, MKVM_ECX, MKVM_EDX };
 
 /* What beside the CPU decides which features a guest may have. */
 struct mkvm_cpuid_policy {
@@ -34,7 +29,6 @@ struct mkvm_cpuid_policy {
 	bool amd;	/* the CPU is AMD's or Hygon's */
 	bool rdtscp;	/* where these instructions need a control, the CPU has it */
 	bool invpcid;
-	bool xsaves;
 	bool enforce_pv;	/* KVM's own features only where leaf 0x40000001 names them */
 };
 
@@ -45,7 +39,6 @@ typedef void (*mkvm_cpuid_reader)(void *context, u32 leaf, u32 subleaf, u32 regs
 struct mkvm_cpuid_state {
 	u64 cr4;
 	u64 xcr0;
-	u64 xss;
 	u64 apic_base;
 };
 
@@ -57,7 +50,6 @@ struct mkvm_guest_cpu {
 	u64 cr4_allowed;
 	u64 efer_allowed;
 	u64 xcr0_allowed;
-	u64 xss_allowed;
 	u8 maxphyaddr;		/* physical-address width; 36 without leaf 0x80000008 */
 	u8 maxlinaddr;		/* linear-address width: 48, as LA57 is not offered */
 	bool amd;		/* its vendor is AMD or Hygon: AMD's MSRs are there */
@@ -65,7 +57,6 @@ struct mkvm_guest_cpu {
 	bool tsc_aux;		/* RDTSCP or RDPID */
 	bool tsc_adjust;
 	bool tsc_deadline;
-	bool xsaves;
 	bool pv_clock, pv_clock_new;	/* KVM's clock, at its two places */
 	bool pv_yield;			/* the hypercall KVM_HC_SCHED_YIELD */
 	bool pv_steal_time, pv_send_ipi;
@@ -102,7 +93,7 @@ static inline bool mkvm_cpuid_follows_cr4(u32 leaf)
 void mkvm_cpuid_execute(const struct kvm_cpuid_entry2 *entries, u32 nr, u32 leaf, u32 subleaf,
 			const struct mkvm_cpuid_state *state, u32 regs[4]);
 
-/* Bytes that XSAVE (or, compacted, XSAVES) needs for @components. */
+/* Bytes that XSAVE (or, compacted, XSAVEC) needs for @components. */
 u32 mkvm_cpuid_xsave_size(const struct kvm_cpuid_entry2 *entries, u32 nr, u64 components,
 			  bool compacted);
 

@@ -11,13 +11,8 @@ enum check {
 	CHECK_CANONICAL,
 	CHECK_ALL_OR_NONE,	/* 0 or all ones */
 	CHECK_MCE_BANK,		/* the same, for IA32_MCi_CTL */
-	CHECK_PAT,
-	CHECK_MTRR_FIXED,
-	CHECK_MTRR_VARIABLE,
-	CHECK_MTRR_DEFAULT,
-	CHECK_APIC_BASE,
-	CHECK_EFER,
-	CHECK_XSS,
+	CHECK_PAT, CHECK_MTRR_FIXED, CHECK_MTRR_VARIABLE, CHECK_MTRR_DEFAULT,
+	CHECK_APIC_BASE, CHECK_EFER,
 };
 
 #define R	MKVM_MSR_GUEST_READ
@@ -57,79 +52,75 @@ enum check {
 /* DE_CFG: LFENCE serializes, which Linux has seen to for itself. */
 #define DE_CFG			BIT_ULL(1)
 
-#define MSR(name, count, home, flags, check, mask, reset) \
-	{ MKVM_IA32_##name, count, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
-	  0, #name }
+#define MSR(index, name, count, home, flags, check, mask, reset) \
+	{ index, count, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, 0, #name }
 /* One that the guest has only if its CPUID says so: a bool of struct mkvm_guest_cpu. */
-#define MSR_IF(feature, name, home, flags, check, mask, reset) \
-	{ MKVM_IA32_##name, 1, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
+#define MSR_IF(feature, index, name, home, flags, check, mask, reset) \
+	{ index, 1, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
 	  offsetof(struct mkvm_guest_cpu, feature), #name }
-/* One of AMD's own. */
-#define MSR_AMD(name, home, flags, check, mask, reset) \
-	{ MKVM_AMD_##name, 1, MKVM_MSR_##home, flags, CHECK_##check, mask, reset, \
-	  offsetof(struct mkvm_guest_cpu, amd), #name }
 
 /*
- * In ascending order: mkvm_msr_find halves it. Of AMD's there are those that
- * Linux does not expect to be missing. Not LS_CFG: a guest that can read it
- * takes it for a way to disable speculative stores.
+ * In ascending order: mkvm_msr_find halves it. SDM vol. 4; <asm/kvm_para.h>; APM vol. 2,
+ * appendix "MSR Cross-Reference", for DE_CFG and the like the BKDGs and PPRs. Of AMD's
+ * there are those that Linux does not expect to be missing. Not LS_CFG: a guest that can
+ * read it takes it for a way to disable speculative stores.
  */
 static const struct mkvm_msr_rule rules[] = {
-	MSR(TSC,		1, SPECIAL, RWL, ANY, 0, 0),
-	MSR_IF(pv_clock, KVM_WALL_CLOCK, SPECIAL, RWL, ANY, 0, 0),
-	MSR_IF(pv_clock, KVM_SYSTEM_TIME, SPECIAL, RWL, ANY, 0, 0),
-	MSR(PLATFORM_ID,	1, CONSTANT, R, CONSTANT, 0, 0),
-	MSR(APIC_BASE,		1, SPECIAL, RW, APIC_BASE, 0, 0),
-	MSR(FEATURE_CONTROL,	1, CONSTANT, R, CONSTANT, 0, 1),	/* locked, no VMX */
-	MSR_IF(tsc_adjust, TSC_ADJUST, SPECIAL, RWL, ANY, 0, 0),
-	MSR(BIOS_UPDT_TRIG,	1, IGNORED, RW, ANY, 0, 0),
+	MSR(0x10,	TSC,			1, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_clock, 0x11, KVM_WALL_CLOCK, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_clock, 0x12, KVM_SYSTEM_TIME, SPECIAL, RWL, ANY, 0, 0),
+	MSR(0x17,	PLATFORM_ID,		1, CONSTANT, R, CONSTANT, 0, 0),
+	MSR(0x1b,	APIC_BASE,		1, SPECIAL, RW, APIC_BASE, 0, 0),
+	MSR(0x3a,	FEATURE_CONTROL, 1, CONSTANT, R, CONSTANT, 0, 1),	/* locked, no VMX */
+	MSR_IF(tsc_adjust, 0x3b, TSC_ADJUST, SPECIAL, RWL, ANY, 0, 0),
+	MSR(0x79,	BIOS_UPDT_TRIG,		1, IGNORED, RW, ANY, 0, 0),
 	/* The guest writes 0, runs CPUID and reads: revision 1, as KVM says. */
-	MSR(BIOS_SIGN_ID,	1, STORED, RW | MKVM_MSR_GUEST_DROPPED | MKVM_MSR_FEATURE, ANY, 0,
-	    BIT_ULL(32)),
+	MSR(0x8b,	BIOS_SIGN_ID,		1, STORED,
+	    RW | MKVM_MSR_GUEST_DROPPED | MKVM_MSR_FEATURE, ANY, 0, BIT_ULL(32)),
 	/* Not CPUID faulting (31), which the next one would turn on. */
-	MSR(PLATFORM_INFO,	1, STORED, RL, MASK, ~BIT_ULL(31), 0),
-	MSR(MTRRCAP,		1, CONSTANT, R, CONSTANT, 0, MTRRCAP),
+	MSR(0xce,	PLATFORM_INFO,		1, STORED, RL, MASK, ~BIT_ULL(31), 0),
+	MSR(0xfe,	MTRRCAP,		1, CONSTANT, R, CONSTANT, 0, MTRRCAP),
 	/* Linux writes the 0 back that it read. */
-	MSR(MISC_FEATURE_ENABLES, 1, CONSTANT, RWL, CONSTANT, 0, 0),
-	MSR(SYSENTER_CS,	1, VENDOR, RWL, MASK, LOW_32, 0),
-	MSR(SYSENTER_ESP,	1, VENDOR, RWL, CANONICAL, 0, 0),
-	MSR(SYSENTER_EIP,	1, VENDOR, RWL, CANONICAL, 0, 0),
-	MSR(MCG_CAP,		1, STORED, R, NEVER, 0, MCG_CAP),
-	MSR(MCG_STATUS,		1, STORED, RWL, ANY, 0, 0),
-	MSR(MCG_CTL,		1, STORED, RWL, ALL_OR_NONE, 0, ~0ull),
-	MSR(MISC_ENABLE,	1, STORED, RWL, MASK, MISC_ENABLE_MASK, MISC_ENABLE_RESET),
-	MSR(DEBUGCTL,		1, VENDOR, RW, MASK, DEBUGCTL_MASK, 0),
-	MSR(POWER_CTL,		1, IGNORED, RW, ANY, 0, 0),
-	MSR(MTRR_PHYSBASE0,	2 * MKVM_MTRR_VARIABLE, STORED, RW, MTRR_VARIABLE, 0, 0),
-	MSR(MTRR_FIX64K_00000,	1, STORED, RW, MTRR_FIXED, 0, 0),
-	MSR(MTRR_FIX16K_80000,	2, STORED, RW, MTRR_FIXED, 0, 0),
-	MSR(MTRR_FIX4K_C0000,	8, STORED, RW, MTRR_FIXED, 0, 0),
-	MSR(PAT,		1, VENDOR, RWL, PAT, 0, MKVM_PAT_RESET),
-	MSR(MTRR_DEF_TYPE,	1, STORED, RW, MTRR_DEFAULT, 0xcff, 0),
-	MSR(MC0_CTL,		4 * MKVM_MCE_BANKS, STORED, RW, MCE_BANK, 0, 0),
-	MSR_IF(tsc_deadline, TSC_DEADLINE, SPECIAL, RWL, ANY, 0, 0),
-	MSR_IF(xsaves, XSS, SPECIAL, RWL, XSS, 0, 0),
-	MSR_IF(pv_clock_new, KVM_WALL_CLOCK_NEW, SPECIAL, RWL, ANY, 0, 0),
-	MSR_IF(pv_clock_new, KVM_SYSTEM_TIME_NEW, SPECIAL, RWL, ANY, 0, 0),
-	MSR_IF(pv_steal_time, KVM_STEAL_TIME, SPECIAL, RWL, MASK, ~0x3eull, 0),
-	MSR(EFER,		1, SPECIAL, RW, EFER, 0, 0),
-	MSR(STAR,		1, VENDOR, RWL, ANY, 0, 0),
-	MSR(LSTAR,		1, VENDOR, RWL, CANONICAL, 0, 0),
-	MSR(CSTAR,		1, VENDOR, RWL, CANONICAL, 0, 0),
-	MSR(SFMASK,		1, VENDOR, RWL, MASK, LOW_32, 0),
-	MSR(FS_BASE,		1, VENDOR, RW, CANONICAL, 0, 0),
-	MSR(GS_BASE,		1, VENDOR, RW, CANONICAL, 0, 0),
-	MSR(KERNEL_GS_BASE,	1, VENDOR, RWL, CANONICAL, 0, 0),
-	MSR_IF(tsc_aux, TSC_AUX, VENDOR, RWL, MASK, LOW_32, 0),
-	MSR_AMD(SYSCFG,		CONSTANT, R, CONSTANT, 0, 0),
-	MSR_AMD(HWCR,		IGNORED, RW, MASK, HWCR_MASK, HWCR),
-	MSR_AMD(NB_CFG,		IGNORED, RW, ANY, 0, 0),
-	MSR_AMD(FIDVID_STATUS,	CONSTANT, R, CONSTANT, 0, 0),
-	MSR_AMD(INT_PENDING,	CONSTANT, R, CONSTANT, 0, 0),
-	MSR_AMD(VM_CR,		CONSTANT, R, CONSTANT, 0, VM_CR),
-	MSR_AMD(DC_CFG,		IGNORED, RW, ANY, 0, 0),
-	MSR_AMD(DE_CFG,		IGNORED, RW | MKVM_MSR_FEATURE, MASK, DE_CFG, DE_CFG),
-	MSR_AMD(BU_CFG2,	IGNORED, RW, ANY, 0, 0),
+	MSR(0x140,	MISC_FEATURE_ENABLES,	1, CONSTANT, RWL, CONSTANT, 0, 0),
+	MSR(0x174,	SYSENTER_CS,		1, VENDOR, RWL, MASK, LOW_32, 0),
+	MSR(0x175,	SYSENTER_ESP,		1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR(0x176,	SYSENTER_EIP,		1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR(0x179,	MCG_CAP,		1, STORED, R, NEVER, 0, MCG_CAP),
+	MSR(0x17a,	MCG_STATUS,		1, STORED, RWL, ANY, 0, 0),
+	MSR(0x17b,	MCG_CTL,		1, STORED, RWL, ALL_OR_NONE, 0, ~0ull),
+	MSR(0x1a0,	MISC_ENABLE, 1, STORED, RWL, MASK, MISC_ENABLE_MASK, MISC_ENABLE_RESET),
+	MSR(0x1d9,	DEBUGCTL,		1, VENDOR, RW, MASK, DEBUGCTL_MASK, 0),
+	MSR(0x1fc,	POWER_CTL,		1, IGNORED, RW, ANY, 0, 0),
+	MSR(0x200,	MTRR_PHYSBASE0, 2 * MKVM_MTRR_VARIABLE, STORED, RW, MTRR_VARIABLE, 0, 0),
+	MSR(0x250,	MTRR_FIX64K_00000,	1, STORED, RW, MTRR_FIXED, 0, 0),
+	MSR(0x258,	MTRR_FIX16K_80000,	2, STORED, RW, MTRR_FIXED, 0, 0),
+	MSR(0x268,	MTRR_FIX4K_C0000,	8, STORED, RW, MTRR_FIXED, 0, 0),
+	MSR(0x277,	PAT,			1, VENDOR, RWL, PAT, 0, MKVM_PAT_RESET),
+	MSR(0x2ff,	MTRR_DEF_TYPE,		1, STORED, RW, MTRR_DEFAULT, 0xcff, 0),
+	MSR(0x400,	MC0_CTL,		4 * MKVM_MCE_BANKS, STORED, RW, MCE_BANK, 0, 0),
+	MSR_IF(tsc_deadline, 0x6e0, TSC_DEADLINE, SPECIAL, RWL, ANY, 0, 0),
+	MSR(0xda0,	XSS, 1, CONSTANT, 0, CONSTANT, 0, 0),	/* CPUID has no XSAVES */
+	MSR_IF(pv_clock_new, 0x4b564d00, KVM_WALL_CLOCK_NEW, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_clock_new, 0x4b564d01, KVM_SYSTEM_TIME_NEW, SPECIAL, RWL, ANY, 0, 0),
+	MSR_IF(pv_steal_time, 0x4b564d03, KVM_STEAL_TIME, SPECIAL, RWL, MASK, ~0x3eull, 0),
+	MSR(0xc0000080,	EFER,			1, SPECIAL, RW, EFER, 0, 0),
+	MSR(0xc0000081,	STAR,			1, VENDOR, RWL, ANY, 0, 0),
+	MSR(0xc0000082,	LSTAR,			1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR(0xc0000083,	CSTAR,			1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR(0xc0000084,	SFMASK,			1, VENDOR, RWL, MASK, LOW_32, 0),
+	MSR(0xc0000100,	FS_BASE,		1, VENDOR, RW, CANONICAL, 0, 0),
+	MSR(0xc0000101,	GS_BASE,		1, VENDOR, RW, CANONICAL, 0, 0),
+	MSR(0xc0000102,	KERNEL_GS_BASE,		1, VENDOR, RWL, CANONICAL, 0, 0),
+	MSR_IF(tsc_aux, 0xc0000103, TSC_AUX, VENDOR, RWL, MASK, LOW_32, 0),
+	MSR_IF(amd, 0xc0010010, SYSCFG, CONSTANT, R, CONSTANT, 0, 0),
+	MSR_IF(amd, 0xc0010015, HWCR, IGNORED, RW, MASK, HWCR_MASK, HWCR),
+	MSR_IF(amd, 0xc001001f, NB_CFG, IGNORED, RW, ANY, 0, 0),
+	MSR_IF(amd, 0xc0010042, FIDVID_STATUS, CONSTANT, R, CONSTANT, 0, 0),
+	MSR_IF(amd, 0xc0010055, INT_PENDING, CONSTANT, R, CONSTANT, 0, 0),
+	MSR_IF(amd, 0xc0010114, VM_CR, CONSTANT, R, CONSTANT, 0, VM_CR),
+	MSR_IF(amd, 0xc0011022, DC_CFG, IGNORED, RW, ANY, 0, 0),
+	MSR_IF(amd, 0xc0011029, DE_CFG, IGNORED, RW | MKVM_MSR_FEATURE, MASK, DE_CFG, DE_CFG),
+	MSR_IF(amd, 0xc001102a, BU_CFG2, IGNORED, RW, ANY, 0, 0),
 };
 
 const struct mkvm_msr_rule *mkvm_msr_find(u32 index)
@@ -200,8 +191,6 @@ bool mkvm_msr_valid(const struct mkvm_msr_rule *rule, u32 index, u64 value,
 		return mkvm_apic_base_valid(value, cpu);
 	case CHECK_EFER:
 		return !(value & ~cpu->efer_allowed);
-	case CHECK_XSS:
-		return !(value & ~cpu->xss_allowed);
 	}
 	return false;
 }

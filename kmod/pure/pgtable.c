@@ -2,16 +2,8 @@
 /* Second-stage page-table entries. */
 #include "pgtable.h"
 
-#define EPT_READ	BIT_ULL(0)
-#define EPT_WRITE	BIT_ULL(1)
-#define EPT_EXEC	BIT_ULL(2)
-#define EPT_TYPE_WB	(6ull << 3)
-#define EPT_IGNORE_PAT	BIT_ULL(6)
-#define EPT_LARGE	BIT_ULL(7)
-#define EPT_ACCESSED	BIT_ULL(8)
-#define EPT_DIRTY	BIT_ULL(9)
-
 /*
+ * SDM vol. 3, section "EPT Translation Mechanism".
  * Guest memory is RAM of the host, which maps it write-back: with another type
  * for the same page the two would see each other's writes late or never, so the
  * guest's PAT does not count. Accessed and dirty are set from the start: the
@@ -20,22 +12,14 @@
 const struct mkvm_pgtable_format mkvm_pgtable_ept = {
 	.levels		= 4,
 	.max_leaf	= 2,
-	.present	= EPT_READ | EPT_WRITE | EPT_EXEC,
-	.read		= EPT_READ,
-	.write		= EPT_WRITE,
-	.exec		= EPT_EXEC,
-	.large		= EPT_LARGE,
-	.leaf		= EPT_TYPE_WB | EPT_IGNORE_PAT | EPT_ACCESSED | EPT_DIRTY,
-	.table		= EPT_READ | EPT_WRITE | EPT_EXEC | EPT_ACCESSED,
+	.present	= 7,
+	.read		= BIT_ULL(0),
+	.write		= BIT_ULL(1),
+	.exec		= BIT_ULL(2),
+	.large		= BIT_ULL(7),
+	.leaf		= 6 << 3 | BIT_ULL(6) | BIT_ULL(8) | BIT_ULL(9), /* WB, ignore PAT, A, D */
+	.table		= 7 | BIT_ULL(8),	/* read, write, execute, accessed */
 };
-
-#define NPT_PRESENT	BIT_ULL(0)
-#define NPT_WRITE	BIT_ULL(1)
-#define NPT_USER	BIT_ULL(2)
-#define NPT_ACCESSED	BIT_ULL(5)
-#define NPT_DIRTY	BIT_ULL(6)
-#define NPT_LARGE	BIT_ULL(7)
-#define NPT_NO_EXEC	BIT_ULL(63)
 
 /*
  * APM vol. 2, section "Nested Paging": the format of long mode's own tables;
@@ -45,13 +29,13 @@ const struct mkvm_pgtable_format mkvm_pgtable_ept = {
 const struct mkvm_pgtable_format mkvm_pgtable_npt = {
 	.levels		= 4,
 	.max_leaf	= 2,
-	.present	= NPT_PRESENT,
-	.read		= NPT_PRESENT,
-	.write		= NPT_WRITE,
-	.no_exec	= NPT_NO_EXEC,
-	.large		= NPT_LARGE,
-	.leaf		= NPT_USER | NPT_ACCESSED | NPT_DIRTY,
-	.table		= NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED,
+	.present	= BIT_ULL(0),
+	.read		= BIT_ULL(0),
+	.write		= BIT_ULL(1),
+	.no_exec	= BIT_ULL(63),
+	.large		= BIT_ULL(7),
+	.leaf		= BIT_ULL(2) | BIT_ULL(5) | BIT_ULL(6),	/* user, accessed, dirty */
+	.table		= 7 | BIT_ULL(5),	/* present, write, user, accessed */
 };
 
 u64 mkvm_pgtable_make_leaf(const struct mkvm_pgtable_format *f, u64 pa,

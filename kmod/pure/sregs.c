@@ -2,10 +2,6 @@
 /* Which control-register values and combinations exist. */
 #include "sregs.h"
 
-#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | \
-			 X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | \
-			 X86_CR0_PG)
-
 /* IA32_APIC_BASE below the base address: bits 7:0 and 9 are reserved. */
 #define APIC_BASE_RESERVED	0x2ffull
 
@@ -19,11 +15,6 @@ bool mkvm_cr0_valid(u64 cr0)
 	return mkvm_fits(cr0, 32) &&
 	       implies(cr0 & X86_CR0_NW, cr0 & X86_CR0_CD) &&
 	       implies(cr0 & X86_CR0_PG, cr0 & X86_CR0_PE);
-}
-
-u64 mkvm_cr0_stored(u64 cr0)
-{
-	return (cr0 | X86_CR0_ET) & CR0_DEFINED;
 }
 
 bool mkvm_cr3_valid(u64 cr3, const struct mkvm_guest_cpu *cpu)
@@ -44,16 +35,6 @@ bool mkvm_xcr0_valid(u64 xcr0, const struct mkvm_guest_cpu *cpu)
 	return !(xcr0 & ~cpu->xcr0_allowed) && (xcr0 & MKVM_XCR0_X87) &&
 	       implies(xcr0 & MKVM_XCR0_AVX, xcr0 & MKVM_XCR0_SSE) &&
 	       implies(avx512, avx512 == MKVM_XCR0_AVX512 && (xcr0 & MKVM_XCR0_AVX));
-}
-
-bool mkvm_dr6_valid(u64 dr6)
-{
-	return mkvm_fits(dr6, 32);
-}
-
-bool mkvm_dr7_valid(u64 dr7)
-{
-	return mkvm_fits(dr7, 32);
 }
 
 bool mkvm_apic_base_valid(u64 apic_base, const struct mkvm_guest_cpu *cpu)

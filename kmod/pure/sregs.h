@@ -20,8 +20,6 @@ bool mkvm_cr0_valid(u64 cr0);
 bool mkvm_cr3_valid(u64 cr3, const struct mkvm_guest_cpu *cpu);
 bool mkvm_cr4_valid(u64 cr4, const struct mkvm_guest_cpu *cpu);
 bool mkvm_xcr0_valid(u64 xcr0, const struct mkvm_guest_cpu *cpu);
-bool mkvm_dr6_valid(u64 dr6);
-bool mkvm_dr7_valid(u64 dr7);
 bool mkvm_apic_base_valid(u64 apic_base, const struct mkvm_guest_cpu *cpu);
 
 /*
@@ -38,9 +36,6 @@ bool mkvm_cr0_write_valid(u64 now, u64 next, u64 cr4, u64 efer, bool cs_l);
 bool mkvm_cr4_write_valid(u64 now, u64 next, u64 cr0, u64 cr3, u64 efer,
 			  const struct mkvm_guest_cpu *cpu);
 bool mkvm_efer_write_valid(u64 now, u64 next, u64 cr0, const struct mkvm_guest_cpu *cpu);
-
-/* What a write to CR0 stores: ET is always 1, undefined bits stay 0. */
-u64 mkvm_cr0_stored(u64 cr0);
 
 /* EFER with LMA as CR0.PG and LME make it. */
 u64 mkvm_efer_with_lma(u64 efer, u64 cr0);

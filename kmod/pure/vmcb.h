@@ -54,11 +54,9 @@
 #define MKVM_SVM_EVENT_ERROR_CODE	MKVM_BIT(11)
 #define MKVM_SVM_EVENT_VALID		MKVM_BIT(31)
 
-enum mkvm_svm_tlb_control {
-	MKVM_SVM_TLB_NOTHING = 0,
-	MKVM_SVM_TLB_FLUSH_ALL = 1,	/* of every ASID */
-	MKVM_SVM_TLB_FLUSH_ASID = 3,	/* needs CPUID 8000_000A EDX.FlushByAsid */
-};
+/* mkvm_vmcb.tlb_control */
+#define MKVM_SVM_TLB_NOTHING		0
+#define MKVM_SVM_TLB_FLUSH_ALL		1	/* of every ASID */
 
 #define MKVM_SVM_INT_V_IRQ		MKVM_BIT(8)
 #define MKVM_SVM_INT_V_PRIO(n)		((u32)(n) << 16)
@@ -79,6 +77,7 @@ enum mkvm_svm_tlb_control {
 #define MKVM_SVM_CLEAN_TABLES		MKVM_BIT(7)	/* GDTR, IDTR */
 #define MKVM_SVM_CLEAN_SEGMENTS		MKVM_BIT(8)	/* CS DS SS ES, CPL */
 #define MKVM_SVM_CLEAN_CR2		MKVM_BIT(9)
+#define MKVM_SVM_CLEAN_ALL		0x3ffu
 
 #define MKVM_EFER_SVME			BIT_ULL(12)
 
@@ -106,7 +105,7 @@ struct mkvm_vmcb {
 	u64 msrpm_pa;
 	u64 tsc_offset;
 	u32 asid;
-	u8 tlb_control;			/* enum mkvm_svm_tlb_control */
+	u8 tlb_control;			/* MKVM_SVM_TLB_* */
 	u8 reserved_05d[3];
 	u32 interrupt_control;		/* MKVM_SVM_INT_* */
 	u32 interrupt_vector;

@@ -91,16 +91,6 @@ bool mkvm_vmx_has(const struct mkvm_vmx_caps *caps, unsigned int word, u64 bits)
 	return (has & bits) == bits;
 }
 
-static bool must_exist(const struct mkvm_vmx_control *ctl)
-{
-	return ctl->policy == MKVM_REQUIRED || ctl->policy == MKVM_SWITCHED;
-}
-
-static bool starts_set(const struct mkvm_vmx_control *ctl)
-{
-	return ctl->policy == MKVM_REQUIRED || ctl->policy == MKVM_WANTED;
-}
-
 u64 mkvm_vmx_negotiate(const struct mkvm_vmx_caps *caps, u32 word[MKVM_NR_CTLS])
 {
 	u64 missing = 0;
@@ -112,8 +102,8 @@ u64 mkvm_vmx_negotiate(const struct mkvm_vmx_caps *caps, u32 word[MKVM_NR_CTLS])
 		const struct mkvm_vmx_control *ctl = &mkvm_vmx_controls[i];
 
 		if (!mkvm_vmx_has(caps, ctl->word, ctl->bit))
-			missing |= must_exist(ctl) ? BIT_ULL(i) : 0;
-		else if (starts_set(ctl) && ctl->word < MKVM_NR_CTLS)
+			missing |= ctl->policy & MKVM_MUST_EXIST ? BIT_ULL(i) : 0;
+		else if (ctl->policy & MKVM_STARTS_SET && ctl->word < MKVM_NR_CTLS)
 			word[ctl->word] |= ctl->bit;
 	}
 	return missing;

@@ -11,20 +11,17 @@
 #include "minikvm.h"
 
 enum mkvm_vmx_word {
-	MKVM_CTL_PIN,
-	MKVM_CTL_PROC,
-	MKVM_CTL_PROC2,
-	MKVM_CTL_EXIT,
-	MKVM_CTL_ENTRY,
-	MKVM_NR_CTLS,
+	MKVM_CTL_PIN, MKVM_CTL_PROC, MKVM_CTL_PROC2, MKVM_CTL_EXIT, MKVM_CTL_ENTRY, MKVM_NR_CTLS,
 	MKVM_CTL_EPT = MKVM_NR_CTLS,	/* no word: IA32_VMX_EPT_VPID_CAP */
 };
 
 enum mkvm_vmx_policy {
-	MKVM_REQUIRED,		/* set; without it the module does not load */
-	MKVM_SWITCHED,		/* left clear, but vCPUs must be able to set it */
-	MKVM_WANTED,		/* set where the CPU has it */
-	MKVM_OPTIONAL,		/* left clear; a vCPU may set it where the CPU has it */
+	MKVM_OPTIONAL = 0,	/* left clear; a vCPU may set it where the CPU has it */
+	MKVM_STARTS_SET = 1,
+	MKVM_MUST_EXIST = 2,	/* without it the module does not load */
+	MKVM_WANTED = MKVM_STARTS_SET,		/* set where the CPU has it */
+	MKVM_SWITCHED = MKVM_MUST_EXIST,	/* left clear, but vCPUs must be able to set it */
+	MKVM_REQUIRED = MKVM_MUST_EXIST | MKVM_STARTS_SET,
 };
 
 struct mkvm_vmx_control {

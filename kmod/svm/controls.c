@@ -67,7 +67,6 @@ void svm_cpuid_policy(struct mkvm_cpuid_policy *p)
 	/* Where the CPU has these, the guest executes them without us. */
 	p->rdtscp = true;
 	p->invpcid = true;
-	p->xsaves = false;	/* IA32_XSS is not switched */
 }
 
 /*

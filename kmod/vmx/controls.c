@@ -96,7 +96,6 @@ void vmx_cpuid_policy(struct mkvm_cpuid_policy *p)
 	p->maxphyaddr = vmx_host.caps.maxphyaddr;
 	p->rdtscp = vmx_host.word[MKVM_CTL_PROC2] & SECONDARY_EXEC_ENABLE_RDTSCP;
 	p->invpcid = vmx_host.word[MKVM_CTL_PROC2] & SECONDARY_EXEC_ENABLE_INVPCID;
-	p->xsaves = false;	/* IA32_XSS is not switched */
 }
 
 static void init_execution_controls(struct vmx_vcpu *vmx)

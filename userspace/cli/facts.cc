@@ -22,6 +22,7 @@ namespace {
 enum VmxMsr : uint32_t {
   kBasic = 0x480,
   kPinBased = 0x481,
+  kFeatureControl = 0x3a,
   kMisc = 0x485,
   kCr0Fixed0 = 0x486,
   kCr0Fixed1 = 0x487,
@@ -111,7 +112,7 @@ Result<mkvm_vmx_caps> read_caps(const Fd& file) {
 Result<VmxMsrs> read_msrs() {
   const Fd file = TRY(Fd::open("/dev/cpu/0/msr", O_RDONLY));
   VmxMsrs msrs;
-  msrs.feature_control = TRY(read_msr(file, MKVM_IA32_FEATURE_CONTROL));
+  msrs.feature_control = TRY(read_msr(file, kFeatureControl));
   msrs.caps = TRY(read_caps(file));
   return msrs;
 }

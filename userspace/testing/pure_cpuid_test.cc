@@ -63,7 +63,7 @@ mkvm_cpuid_policy everything() {
   policy.cr4 = 0x00f72fff;
   policy.efer = 0xd01;
   policy.maxphyaddr = 39;
-  policy.rdtscp = policy.invpcid = policy.xsaves = true;
+  policy.rdtscp = policy.invpcid = true;
   return policy;
 }
 
@@ -237,7 +237,7 @@ TEST(CpuidSupported, OfTheLocalApicOnlyX2apicIsSaid) {
 
 TEST(CpuidSupported, InstructionsThatNeedAControl) {
   mkvm_cpuid_policy policy = everything();
-  policy.rdtscp = policy.invpcid = policy.xsaves = false;
+  policy.rdtscp = policy.invpcid = false;
   const Entries entries = supported(policy);
   EXPECT_EQ(leaf(entries, 7).ebx & 1u << 10, 0u);
   EXPECT_EQ(leaf(entries, 7).ecx & 1u << 22, 0u);
@@ -455,7 +455,7 @@ TEST(CpuidDerive, WithoutEntriesAllThatThePolicyAllows) {
   EXPECT_EQ(cpu.efer_allowed, 0xd01u);
   EXPECT_EQ(cpu.xcr0_allowed, 0xe7u);
   EXPECT_EQ(cpu.maxphyaddr, 39);
-  EXPECT_TRUE(cpu.tsc_aux && cpu.tsc_adjust && cpu.tsc_deadline && cpu.x2apic && cpu.xsaves);
+  EXPECT_TRUE(cpu.tsc_aux && cpu.tsc_adjust && cpu.tsc_deadline && cpu.x2apic);
 }
 
 TEST(CpuidDerive, NeverVmxeLa57PkeOrCet) {
@@ -471,7 +471,7 @@ TEST(CpuidDerive, BareGuestHasTheBaseline) {
   EXPECT_EQ(cpu.efer_allowed, 0u);
   EXPECT_EQ(cpu.xcr0_allowed, MKVM_XCR0_X87);
   EXPECT_EQ(cpu.maxphyaddr, 36);
-  EXPECT_FALSE(cpu.tsc_aux || cpu.tsc_adjust || cpu.tsc_deadline || cpu.x2apic || cpu.xsaves);
+  EXPECT_FALSE(cpu.tsc_aux || cpu.tsc_adjust || cpu.tsc_deadline || cpu.x2apic);
 }
 
 struct Cr4Bit {
@@ -503,7 +503,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(CpuidDerive, UserspaceCannotClaimMoreThanThePolicy) {
   mkvm_cpuid_policy policy = everything();
-  policy.rdtscp = policy.xsaves = false;
+  policy.rdtscp = false;
   policy.xcr0 = 0x3;
   policy.efer = 0x501;
   Entries entries = supported(everything());
@@ -513,7 +513,7 @@ TEST(CpuidDerive, UserspaceCannotClaimMoreThanThePolicy) {
   EXPECT_EQ(cpu.xcr0_allowed, 0x3u);
   EXPECT_EQ(cpu.efer_allowed, 0x501u);
   EXPECT_EQ(cpu.maxphyaddr, 39);
-  EXPECT_FALSE(cpu.tsc_aux || cpu.xsaves);
+  EXPECT_FALSE(cpu.tsc_aux);
 }
 
 TEST(CpuidDerive, TheVendorIsTheGuestsOwn) {

@@ -127,11 +127,6 @@ TEST(Xcr0, ComponentsThatNeedEachOther) {
   EXPECT_FALSE(mkvm_xcr0_valid(0x207, &cpu)) << "PKRU is not allowed";
 }
 
-TEST(Cr0Stored, KeepsEtAndDropsUndefinedBits) {
-  EXPECT_EQ(mkvm_cr0_stored(0), X86_CR0_ET);
-  EXPECT_EQ(mkvm_cr0_stored(~0ull), 0xe005003full);
-}
-
 TEST(Cr0Write, PagingInLongModeNeedsPaeAnd32BitCode) {
   const uint64_t off = X86_CR0_PE, on = X86_CR0_PE | X86_CR0_PG;
   EXPECT_TRUE(mkvm_cr0_write_valid(off, on, 0, 0, false));
@@ -184,13 +179,6 @@ TEST(EferWithLma, FollowsPagingAndLme) {
   EXPECT_EQ(mkvm_efer_with_lma(MKVM_EFER_LME, X86_CR0_PG), MKVM_EFER_LME | MKVM_EFER_LMA);
   EXPECT_EQ(mkvm_efer_with_lma(MKVM_EFER_LME | MKVM_EFER_LMA, 0), MKVM_EFER_LME);
   EXPECT_EQ(mkvm_efer_with_lma(MKVM_EFER_NXE, X86_CR0_PG), MKVM_EFER_NXE);
-}
-
-TEST(DebugRegisters, UpperHalvesAreReserved) {
-  EXPECT_TRUE(mkvm_dr6_valid(MKVM_DR6_RESET));
-  EXPECT_TRUE(mkvm_dr7_valid(MKVM_DR7_RESET));
-  EXPECT_FALSE(mkvm_dr6_valid(1ull << 32));
-  EXPECT_FALSE(mkvm_dr7_valid(1ull << 32));
 }
 
 TEST(Canonical, BothWidths) {
