@@ -136,9 +136,20 @@ static struct pvclock_vcpu_time_info time_info(struct mkvm_vm *vm, u64 offset)
 }
 
 /*
- * An odd version says that the rest is being written; what the guest was told of
- * a stop stays until it has seen it. No memory there: the guest's loss.
+ * A structure of the guest's whose version, at @version in it, is odd while the rest is
+ * being written. No memory there: the guest's loss.
  */
+static void publish(struct mkvm_vcpu *v, u64 gpa, void *data, size_t size, u32 *version)
+{
+	*version = (*version + 1) | 1;
+	if (mkvm_write_guest(v->vm, gpa, data, size))
+		return;
+	smp_wmb();	/* the rest is seen before the even version; pairs with the guest's */
+	++*version;
+	mkvm_write_guest(v->vm, gpa + ((void *)version - data), version, sizeof(*version));
+}
+
+/* What the guest was told of a stop stays until it has seen it. */
 void mkvm_clock_update(struct mkvm_vcpu *v)
 {
 	struct pvclock_vcpu_time_info info, old;
@@ -147,15 +158,11 @@ void mkvm_clock_update(struct mkvm_vcpu *v)
 	if (!(v->clock_msr & ENABLE) || mkvm_read_guest(v->vm, gpa, &old, sizeof(old)))
 		return;
 	info = time_info(v->vm, v->tsc_offset);
-	info.version = (old.version + 1) | 1;
+	info.version = old.version;
 	info.flags |= v->clock_stopped ? PVCLOCK_GUEST_STOPPED :
 					 old.flags & PVCLOCK_GUEST_STOPPED;
 	v->clock_stopped = false;
-	if (mkvm_write_guest(v->vm, gpa, &info, sizeof(info)))
-		return;
-	smp_wmb();	/* the rest is seen before the even version; pairs with the guest's */
-	info.version++;
-	mkvm_write_guest(v->vm, gpa, &info.version, sizeof(info.version));
+	publish(v, gpa, &info, sizeof(info), &info.version);
 }
 
 /* KVM_KVMCLOCK_CTRL: the guest was stopped, its watchdogs should know. */
@@ -217,7 +224,7 @@ void mkvm_wall_clock_write(struct mkvm_vcpu *v)
 }
 
 /*
- * How long the vCPU's thread was ready and had no CPU, in nanoseconds; version as above.
+ * How long the vCPU's thread was ready and had no CPU, in nanoseconds.
  * KVM writes it at each KVM_RUN, we when there is more to tell.
  */
 void mkvm_steal_time_update(struct mkvm_vcpu *v)
@@ -229,26 +236,7 @@ void mkvm_steal_time_update(struct mkvm_vcpu *v)
 	    mkvm_read_guest(v->vm, gpa, &st, sizeof(st)))
 		return;
 	st.steal += delay - v->run_delay;
-	st.version = (st.version + 1) | 1;
 	st.preempted = 0;
 	v->run_delay = delay;
-	if (mkvm_write_guest(v->vm, gpa, &st, sizeof(st)))
-		return;
-	smp_wmb();	/* as in mkvm_clock_update */
-	st.version++;
-	mkvm_write_guest(v->vm, gpa + offsetof(struct kvm_steal_time, version), &st.version,
-			 sizeof(st.version));
-}
-
-/* Loaded. Guest memory is written before the next entry, where it may sleep. */
-void mkvm_set_clock_msr(struct mkvm_vcpu *v, u64 value)
-{
-	v->clock_msr = value;
-	set_bit(MKVM_REQ_CLOCK, &v->requests);
-}
-
-void mkvm_set_wall_clock_msr(struct mkvm_vcpu *v, u64 value)
-{
-	v->wall_clock_msr = value;
-	set_bit(MKVM_REQ_WALL_CLOCK, &v->requests);
+	publish(v, gpa, &st, sizeof(st), &st.version);
 }

@@ -104,26 +104,22 @@ static int check_same_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entrie
 }
 
 /* As KVM: linear addresses have 48 or 57 bits, or CPUID does not say. */
-static bool cpuid_valid(const struct kvm_cpuid_entry2 *entries, u32 nr)
+static int check_cpuid(const struct kvm_cpuid_entry2 *entries, u32 nr)
 {
 	const struct kvm_cpuid_entry2 *e = mkvm_cpuid_find(entries, nr, 0x80000008, 0);
 	u8 bits = e ? e->eax >> 8 : 0;
 
-	return bits == 0 || bits == 48 || bits == 57;
+	return bits == 0 || bits == 48 || bits == 57 ? 0 : -EINVAL;
 }
 
 /* A guest that ran may have acted on its CPUID: only the same again is taken then. */
 int mkvm_set_cpuid(struct mkvm_vcpu *v, struct kvm_cpuid_entry2 *entries, u32 nr)
 {
-	if (v->has_run) {
-		int ret = check_same_cpuid(v, entries, nr);
+	int ret = v->has_run ? check_same_cpuid(v, entries, nr) : check_cpuid(entries, nr);
 
+	if (ret || v->has_run) {
 		kvfree(entries);
 		return ret;
-	}
-	if (!cpuid_valid(entries, nr)) {
-		kvfree(entries);
-		return -EINVAL;
 	}
 	kvfree(v->cpuid);
 	v->cpuid = entries;

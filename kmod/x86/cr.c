@@ -183,7 +183,7 @@ int mkvm_get_sregs(struct mkvm_vcpu *v, void *arg)
 	memset(s, 0, sizeof(*s));
 	get_sregs(v, arg);
 	if (v->irq.valid && v->irq.type == MKVM_EVENT_IRQ)
-		s->interrupt_bitmap[v->irq.vector / 64] |= BIT_ULL(v->irq.vector % 64);
+		__set_bit(v->irq.vector, (unsigned long *)s->interrupt_bitmap);
 	return 0;
 }
 
@@ -213,17 +213,13 @@ int mkvm_get_sregs2(struct mkvm_vcpu *v, void *arg)
 /* The lowest vector that the bitmap holds waits to be injected. */
 static void set_interrupt_bitmap(struct mkvm_vcpu *v, const struct kvm_sregs *s)
 {
-	unsigned int word;
+	unsigned long vector = find_first_bit((const unsigned long *)s->interrupt_bitmap,
+					      KVM_NR_INTERRUPTS);
 
-	for (word = 0; word < ARRAY_SIZE(s->interrupt_bitmap); word++) {
-		if (!s->interrupt_bitmap[word])
-			continue;
+	if (vector < KVM_NR_INTERRUPTS)
 		v->irq = (struct mkvm_event){
-			.valid = true, .type = MKVM_EVENT_IRQ,
-			.vector = word * 64 + __ffs64(s->interrupt_bitmap[word]),
+			.valid = true, .type = MKVM_EVENT_IRQ, .vector = vector,
 		};
-		return;
-	}
 }
 
 /* Loaded. Everything was checked: from here nothing fails. */
@@ -276,8 +272,7 @@ int mkvm_set_sregs2(struct mkvm_vcpu *v, void *arg)
 	struct kvm_sregs2 *s = arg;
 	bool given = s->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
 
-	if (s->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID ||
-	    (given && !sregs2_use_pdptes(s)))
+	if (s->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID || (given && !sregs2_use_pdptes(s)))
 		return -EINVAL;
 	return set_sregs(v, s, given ? s->pdptrs : NULL, NULL);
 }

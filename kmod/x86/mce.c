@@ -49,10 +49,9 @@ int mkvm_set_mce(struct mkvm_vcpu *v, void *arg)
 		return -EINVAL;
 	bank = mkvm_msr_stored(&v->msrs, MSR_IA32_MC0_CTL) +
 	       4 * array_index_nospec(mce->bank, MKVM_MCE_BANKS);
-	if (uncorrected && bank[0] != ~0ull)
-		return 0;
-	if (uncorrected && cap & MCG_CTL_P &&
-	    *mkvm_msr_stored(&v->msrs, MSR_IA32_MCG_CTL) != ~0ull)
+	if (uncorrected && (bank[0] != ~0ull ||	/* its reports are off, or all are */
+			    (cap & MCG_CTL_P &&
+			     *mkvm_msr_stored(&v->msrs, MSR_IA32_MCG_CTL) != ~0ull)))
 		return 0;
 	if (!uncorrected && bank[1] & MCI_STATUS_VAL && bank[1] & MCI_STATUS_UC) {
 		bank[1] |= MCI_STATUS_OVER;

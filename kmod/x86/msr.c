@@ -28,13 +28,6 @@ static void set_tsc(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 	mkvm_set_tsc_offset(v, offset);
 }
 
-static void set_tsc_adjust(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
-{
-	if (by == MKVM_MSR_BY_GUEST)
-		mkvm_set_tsc_offset(v, v->tsc_offset + value - v->tsc_adjust);
-	v->tsc_adjust = value;
-}
-
 static int set_efer(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 {
 	u64 now = mkvm_vendor->get_efer(v), cr0 = mkvm_vendor->get_cr0(v);
@@ -43,6 +36,15 @@ static int set_efer(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 	if (by == MKVM_MSR_BY_GUEST && !mkvm_efer_write_valid(now, value, cr0, &v->guest_cpu))
 		return 1;
 	mkvm_vendor->set_efer(v, (value & ~(u64)EFER_LMA) | (now & EFER_LMA));
+	return 0;
+}
+
+static int set_apic_base(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
+{
+	if (by == MKVM_MSR_BY_GUEST && v->apic &&
+	    !mkvm_lapic_may_change(MKVM_APIC_MODE(v->apic_base), MKVM_APIC_MODE(value)))
+		return 1;
+	mkvm_apic_set_base(v, value);
 	return 0;
 }
 
@@ -58,43 +60,43 @@ static u64 get_special(struct mkvm_vcpu *v, u32 index)
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_NEW:	return v->wall_clock_msr;
 	case MSR_KVM_STEAL_TIME:	return v->steal_msr;
-	default:			return 0;	/* XSS: CPUID hides it */
+	default:			return 0;
 	}
 }
 
+/* KVM's clocks are in guest memory, which is written before the next entry, where it may sleep. */
 static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by)
 {
 	switch (index) {
 	case MSR_IA32_TSC:
 		set_tsc(v, value, by);
-		return 0;
+		break;
 	case MSR_IA32_TSC_ADJUST:
-		set_tsc_adjust(v, value, by);
-		return 0;
-	case MSR_IA32_APICBASE:
-		if (by == MKVM_MSR_BY_GUEST && v->apic &&
-		    !mkvm_lapic_may_change(MKVM_APIC_MODE(v->apic_base), MKVM_APIC_MODE(value)))
-			return 1;
-		mkvm_apic_set_base(v, value);
-		return 0;
-	case MSR_EFER:
-		return set_efer(v, value, by);
+		if (by == MKVM_MSR_BY_GUEST)
+			mkvm_set_tsc_offset(v, v->tsc_offset + value - v->tsc_adjust);
+		v->tsc_adjust = value;
+		break;
 	case MSR_KVM_SYSTEM_TIME:
 	case MSR_KVM_SYSTEM_TIME_NEW:
-		mkvm_set_clock_msr(v, value);
-		return 0;
+		v->clock_msr = value;
+		set_bit(MKVM_REQ_CLOCK, &v->requests);
+		break;
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_NEW:
-		mkvm_set_wall_clock_msr(v, value);
-		return 0;
-	case MSR_IA32_TSC_DEADLINE:
-		return mkvm_apic_wrmsr(v, index, value);
+		v->wall_clock_msr = value;
+		set_bit(MKVM_REQ_WALL_CLOCK, &v->requests);
+		break;
 	case MSR_KVM_STEAL_TIME:
 		v->steal_msr = value;
-		return 0;
-	default:
-		return value != 0;
+		break;
+	case MSR_IA32_APICBASE:
+		return set_apic_base(v, value, by);
+	case MSR_EFER:
+		return set_efer(v, value, by);
+	case MSR_IA32_TSC_DEADLINE:
+		return mkvm_apic_wrmsr(v, index, value);
 	}
+	return 0;
 }
 
 /* ---- the two entries ---- */

@@ -132,8 +132,11 @@ static int ask_userspace(struct mkvm_vcpu *v)
 }
 
 /* #GP(0), or userspace decides. */
-static int refuse(struct mkvm_vcpu *v, u32 index, u32 reason, bool write, u64 value)
+static int refuse(struct mkvm_vcpu *v, u32 index, bool by_filter, bool write, u64 value)
 {
+	u32 reason = by_filter ? KVM_MSR_EXIT_REASON_FILTER :
+		     mkvm_msr_find(index) ? KVM_MSR_EXIT_REASON_INVAL : KVM_MSR_EXIT_REASON_UNKNOWN;
+
 	if (!(READ_ONCE(v->vm->user_msrs) & reason))
 		return mkvm_insn_gp(v);
 	v->run->msr.error = 0;
@@ -147,20 +150,14 @@ static int refuse(struct mkvm_vcpu *v, u32 index, u32 reason, bool write, u64 va
 	return mkvm_defer(v, ask_userspace);
 }
 
-static u32 why(u32 index)
-{
-	return mkvm_msr_find(index) ? KVM_MSR_EXIT_REASON_INVAL : KVM_MSR_EXIT_REASON_UNKNOWN;
-}
-
 int mkvm_rdmsr(struct mkvm_vcpu *v)
 {
 	u32 index = v->regs[MKVM_RCX];
+	bool not_allowed = filtered(v, index, KVM_MSR_FILTER_READ);
 	u64 value;
 
-	if (filtered(v, index, KVM_MSR_FILTER_READ))
-		return refuse(v, index, KVM_MSR_EXIT_REASON_FILTER, false, 0);
-	if (mkvm_get_msr(v, index, &value, MKVM_MSR_BY_GUEST))
-		return refuse(v, index, why(index), false, 0);
+	if (not_allowed || mkvm_get_msr(v, index, &value, MKVM_MSR_BY_GUEST))
+		return refuse(v, index, not_allowed, false, 0);
 	v->regs[MKVM_RAX] = (u32)value;
 	v->regs[MKVM_RDX] = value >> 32;
 	return MKVM_RESUME;
@@ -170,10 +167,9 @@ int mkvm_wrmsr(struct mkvm_vcpu *v)
 {
 	u64 value = mkvm_edx_eax(v);
 	u32 index = v->regs[MKVM_RCX];
+	bool not_allowed = filtered(v, index, KVM_MSR_FILTER_WRITE);
 
-	if (filtered(v, index, KVM_MSR_FILTER_WRITE))
-		return refuse(v, index, KVM_MSR_EXIT_REASON_FILTER, true, value);
-	if (mkvm_set_msr(v, index, value, MKVM_MSR_BY_GUEST))
-		return refuse(v, index, why(index), true, value);
+	if (not_allowed || mkvm_set_msr(v, index, value, MKVM_MSR_BY_GUEST))
+		return refuse(v, index, not_allowed, true, value);
 	return MKVM_RESUME;
 }

@@ -161,8 +161,6 @@ void mkvm_sync_tsc(struct mkvm_vcpu *v, u64 offset, bool exact);	/* Loaded, inte
 void mkvm_clock_update(struct mkvm_vcpu *v);
 void mkvm_wall_clock_write(struct mkvm_vcpu *v);
 void mkvm_steal_time_update(struct mkvm_vcpu *v);	/* may sleep */
-void mkvm_set_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
-void mkvm_set_wall_clock_msr(struct mkvm_vcpu *v, u64 value);	/* Loaded. */
 
 /* ---- cr.c ---- */
 
