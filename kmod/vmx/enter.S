@@ -11,7 +11,8 @@
 #include <asm/segment.h>
 #include <asm/unwind_hints.h>
 
-#define REG(n)		((n) * 8)	/* enum mkvm_reg */
+#include "../x86/enter.h"
+
 #define HOST_RSP_FIELD	0x6c14		/* VMCS_HOST_RSP; controls.c asserts it */
 
 .section .noinstr.text, "ax"
@@ -26,11 +27,7 @@
 SYM_FUNC_START(mkvm_vmx_enter)
 	push	%rbp
 	mov	%rsp, %rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
+	push_callee_saved
 	push	%rdi
 
 	/* A KVM_RUN mostly comes with the same stack depth: no VMWRITE then. */
@@ -45,21 +42,8 @@ SYM_FUNC_START(mkvm_vmx_enter)
 	bt	$0, %rsi
 
 	mov	REG(0)(%rdi), %rax
-	mov	REG(1)(%rdi), %rcx
-	mov	REG(2)(%rdi), %rdx
-	mov	REG(3)(%rdi), %rbx
 	UNWIND_HINT_SAVE
-	mov	REG(5)(%rdi), %rbp
-	mov	REG(6)(%rdi), %rsi
-	mov	REG(8)(%rdi), %r8
-	mov	REG(9)(%rdi), %r9
-	mov	REG(10)(%rdi), %r10
-	mov	REG(11)(%rdi), %r11
-	mov	REG(12)(%rdi), %r12
-	mov	REG(13)(%rdi), %r13
-	mov	REG(14)(%rdi), %r14
-	mov	REG(15)(%rdi), %r15
-	mov	REG(7)(%rdi), %rdi
+	load_guest_regs
 
 #ifdef X86_FEATURE_CLEAR_CPU_BUF
 	/* MDS and MMIO stale data: VERW is the last memory access of the host. */
@@ -82,39 +66,16 @@ SYM_INNER_LABEL(mkvm_vmx_exit_label, SYM_L_GLOBAL)
 	push	%rdi
 	mov	8(%rsp), %rdi
 	mov	%rax, REG(0)(%rdi)
-	mov	%rcx, REG(1)(%rdi)
-	mov	%rdx, REG(2)(%rdi)
-	mov	%rbx, REG(3)(%rdi)
-	mov	%rbp, REG(5)(%rdi)
-	mov	%rsi, REG(6)(%rdi)
 	pop	REG(7)(%rdi)
-	mov	%r8,  REG(8)(%rdi)
-	mov	%r9,  REG(9)(%rdi)
-	mov	%r10, REG(10)(%rdi)
-	mov	%r11, REG(11)(%rdi)
-	mov	%r12, REG(12)(%rdi)
-	mov	%r13, REG(13)(%rdi)
-	mov	%r14, REG(14)(%rdi)
-	mov	%r15, REG(15)(%rdi)
+	store_guest_regs %rdi
 	xor	%eax, %eax
 
 .Lout:
-	/* The guest chose these values: none may steer the host's speculation. */
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%esi, %esi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
+	clear_guest_regs
 	FILL_RETURN_BUFFER %_ASM_CX, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
 
 	add	$8, %rsp
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
+	pop_callee_saved
 	pop	%rbp
 	RET
 
