@@ -47,23 +47,16 @@ static void let_through(unsigned long *bitmap, u32 msr, bool read, bool write)
  */
 static void fill_bitmap(unsigned long *bitmap)
 {
+	static const u32 switched[] = {
+		MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
+		MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
+	};
+	unsigned int i;
+
 	memset(bitmap, 0xff, PAGE_SIZE);
 	let_through(bitmap, MSR_IA32_TSC, true, false);
-	let_through(bitmap, MSR_FS_BASE, true, true);
-	let_through(bitmap, MSR_GS_BASE, true, true);
-	let_through(bitmap, MSR_KERNEL_GS_BASE, true, true);
-	let_through(bitmap, MSR_IA32_SYSENTER_CS, true, true);
-	let_through(bitmap, MSR_IA32_SYSENTER_ESP, true, true);
-	let_through(bitmap, MSR_IA32_SYSENTER_EIP, true, true);
-}
-
-/* And what the CPU finds in the virtual-APIC page: with other registers it would be the host's. */
-static void fill_x2apic_bitmap(unsigned long *bitmap)
-{
-	fill_bitmap(bitmap);
-	let_through(bitmap, MKVM_X2APIC_MSR + MKVM_APIC_TPR, true, true);
-	let_through(bitmap, MKVM_X2APIC_MSR + MKVM_APIC_EOI, false, true);
-	let_through(bitmap, MKVM_X2APIC_MSR + MKVM_APIC_SELF_IPI, false, true);
+	for (i = 0; i < ARRAY_SIZE(switched); i++)
+		let_through(bitmap, switched[i], true, true);
 }
 
 int vmx_controls_setup(void)
@@ -76,7 +69,11 @@ int vmx_controls_setup(void)
 	}
 	x2apic_msr_bitmap = msr_bitmap + PAGE_SIZE / sizeof(*msr_bitmap);
 	fill_bitmap(msr_bitmap);
-	fill_x2apic_bitmap(x2apic_msr_bitmap);
+	fill_bitmap(x2apic_msr_bitmap);
+	/* And what the CPU finds in the virtual-APIC page: other registers would be the host's. */
+	let_through(x2apic_msr_bitmap, MKVM_X2APIC_MSR + MKVM_APIC_TPR, true, true);
+	let_through(x2apic_msr_bitmap, MKVM_X2APIC_MSR + MKVM_APIC_EOI, false, true);
+	let_through(x2apic_msr_bitmap, MKVM_X2APIC_MSR + MKVM_APIC_SELF_IPI, false, true);
 	return 0;
 }
 
@@ -98,34 +95,35 @@ void vmx_cpuid_policy(struct mkvm_cpuid_policy *p)
 	p->invpcid = vmx_host.word[MKVM_CTL_PROC2] & SECONDARY_EXEC_ENABLE_INVPCID;
 }
 
-static void init_execution_controls(struct vmx_vcpu *vmx)
+/* Masks and counts that nobody uses, no event to inject, null selectors: RPL and TI must be 0. */
+static const u32 zero_fields[] = {
+	PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH, CR3_TARGET_COUNT,
+	VM_EXIT_MSR_STORE_COUNT, VM_EXIT_MSR_LOAD_COUNT, VM_ENTRY_MSR_LOAD_COUNT,
+	VM_ENTRY_INTR_INFO_FIELD,
+	/* Whatever the thread has: host/state.c restores. */
+	HOST_DS_SELECTOR, HOST_ES_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR,
+};
+
+static void init_controls(struct vmx_vcpu *vmx)
 {
 	const u32 *word = vmx_host.word;
+	unsigned int i;
 
+	for (i = 0; i < ARRAY_SIZE(zero_fields); i++)
+		vmcs_write_raw(zero_fields[i], 0);
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, word[MKVM_CTL_PIN]);
 	/* x86/debug.c keeps the guest's debug registers: it sees every access. */
 	vmx->procbased = word[MKVM_CTL_PROC] | CPU_BASED_MOV_DR_EXITING;
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->procbased);
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, word[MKVM_CTL_PROC2]);
+	vmcs_write(VM_EXIT_CONTROLS, word[MKVM_CTL_EXIT]);
+	vmcs_write(VM_ENTRY_CONTROLS, word[MKVM_CTL_ENTRY]);
 	vmcs_write(EXCEPTION_BITMAP, (u32)VMX_EXCEPTION_BITMAP);
-	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0u);
-	vmcs_write(PAGE_FAULT_ERROR_CODE_MATCH, 0u);
-	vmcs_write(CR3_TARGET_COUNT, 0u);
 	vmcs_write(MSR_BITMAP, (u64)__pa(msr_bitmap));
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
 	if (word[MKVM_CTL_PIN] & PIN_BASED_VMX_PREEMPTION_TIMER)
 		vmcs_write(VMX_PREEMPTION_TIMER_VALUE, vmx_host.slice);
-}
-
-static void init_exit_and_entry_controls(struct vmx_vcpu *vmx)
-{
-	vmcs_write(VM_EXIT_CONTROLS, vmx_host.word[MKVM_CTL_EXIT]);
-	vmcs_write(VM_EXIT_MSR_STORE_COUNT, 0u);
-	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, 0u);
-	vmcs_write(VM_ENTRY_CONTROLS, vmx_host.word[MKVM_CTL_ENTRY]);
-	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, 0u);
-	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0u);
 }
 
 /* What is the same on every CPU; vmx_host_area_load and run.c do the rest. */
@@ -136,18 +134,12 @@ static void init_host_area(struct vmx_vcpu *vmx)
 	vmcs_write(HOST_CR0, read_cr0() & ~X86_CR0_TS);
 	vmcs_write(HOST_CS_SELECTOR, (u16)__KERNEL_CS);
 	vmcs_write(HOST_SS_SELECTOR, (u16)__KERNEL_DS);
-	/* Null, whatever the thread has: RPL and TI must be 0. host/state.c restores. */
-	vmcs_write(HOST_DS_SELECTOR, (u16)0);
-	vmcs_write(HOST_ES_SELECTOR, (u16)0);
-	vmcs_write(HOST_FS_SELECTOR, (u16)0);
-	vmcs_write(HOST_GS_SELECTOR, (u16)0);
 	vmcs_write(HOST_TR_SELECTOR, (u16)(GDT_ENTRY_TSS * 8));
 	vmcs_write(HOST_RIP, (unsigned long)mkvm_vmx_exit_label);
 	rdmsrq(MSR_EFER, msr);
 	vmcs_write(HOST_IA32_EFER, msr);
 	rdmsrq(MSR_IA32_CR_PAT, msr);
 	vmcs_write(HOST_IA32_PAT, msr);
-	vmx->host_rsp = 0;
 	vmx->host_cr3 = ~0ul;
 	vmx->host_cr4 = ~0ul;
 	vmx->host_fs_base = ~0ul;
@@ -160,8 +152,7 @@ void vmx_vmcs_init(struct mkvm_vcpu *v)
 	struct vmx_vcpu *vmx = to_vmx(v);
 
 	BUILD_BUG_ON(HOST_RSP != 0x6c14);	/* enter.S knows the number */
-	init_execution_controls(vmx);
-	init_exit_and_entry_controls(vmx);
+	init_controls(vmx);
 	init_host_area(vmx);
 	vmx_vcpu_reset(v);
 }

@@ -6,9 +6,9 @@
  * Operation"; appendix "VMX Capability Reporting Facility".
  */
 #include <linux/cpu.h>
-#include <linux/gfp.h>
 #include <linux/math64.h>
 #include <linux/module.h>
+#include <linux/vmalloc.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/processor.h>
@@ -29,8 +29,8 @@ struct vmx_host vmx_host;
 
 #define BASIC_MEMORY_TYPE(basic)	((basic) >> 50 & 0xf)	/* of VMCS and VMXON regions */
 
-/* A VMXON region for each possible CPU: none is allocated where nothing may fail. */
-static DEFINE_PER_CPU(void *, vmxon_region);
+/* A page for each possible CPU: none is allocated where nothing may fail. */
+static void *vmxon_regions;
 
 /* ---- what there is ---- */
 
@@ -44,19 +44,18 @@ static u64 read_cap(u32 msr)
 
 static void read_caps(struct mkvm_vmx_caps *caps)
 {
-	u32 widths = cpuid_eax(0x80000008);
-	bool exact;
+	u32 widths = cpuid_eax(0x80000008), exact = 0;
 
 	memset(caps, 0, sizeof(*caps));	/* padding too: the caps are compared */
 	caps->basic = read_cap(MSR_IA32_VMX_BASIC);
-	exact = caps->basic & VMX_BASIC_TRUE_CTLS;
-	caps->pinbased = read_cap(exact ? MSR_IA32_VMX_TRUE_PINBASED_CTLS :
-					  MSR_IA32_VMX_PINBASED_CTLS);
-	caps->procbased = read_cap(exact ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS :
-					   MSR_IA32_VMX_PROCBASED_CTLS);
+	/* Each of these four has its exact form as far away as the first one has. */
+	if (caps->basic & VMX_BASIC_TRUE_CTLS)
+		exact = MSR_IA32_VMX_TRUE_PINBASED_CTLS - MSR_IA32_VMX_PINBASED_CTLS;
+	caps->pinbased = read_cap(MSR_IA32_VMX_PINBASED_CTLS + exact);
+	caps->procbased = read_cap(MSR_IA32_VMX_PROCBASED_CTLS + exact);
 	caps->procbased2 = read_cap(MSR_IA32_VMX_PROCBASED_CTLS2);
-	caps->exit = read_cap(exact ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
-	caps->entry = read_cap(exact ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
+	caps->exit = read_cap(MSR_IA32_VMX_EXIT_CTLS + exact);
+	caps->entry = read_cap(MSR_IA32_VMX_ENTRY_CTLS + exact);
 	caps->misc = read_cap(MSR_IA32_VMX_MISC);
 	caps->cr0_fixed0 = read_cap(MSR_IA32_VMX_CR0_FIXED0);
 	caps->cr0_fixed1 = read_cap(MSR_IA32_VMX_CR0_FIXED1);
@@ -129,55 +128,29 @@ static void set_slice(void)
 		vmx_host.word[MKVM_CTL_PIN] &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
 }
 
-static void free_regions(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		free_page((unsigned long)per_cpu(vmxon_region, cpu));
-		per_cpu(vmxon_region, cpu) = NULL;
-	}
-}
-
-static int alloc_regions(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		u32 *region = (u32 *)get_zeroed_page(GFP_KERNEL);
-
-		if (!region) {
-			free_regions();
-			return -ENOMEM;
-		}
-		*region = vmx_basic_vmcs_revision_id(vmx_host.caps.basic);
-		per_cpu(vmxon_region, cpu) = region;
-	}
-	return 0;
-}
-
-int vmx_cpu_setup(void)
+int vmx_hardware_setup(void)
 {
 	int ret;
 
-	ret = check_enabled();
-	if (ret)
-		return ret;
 	read_caps(&vmx_host.caps);
-	ret = check_caps();
-	if (ret)
-		return ret;
-	ret = mkvm_host_vmx_setup();
+	ret = check_enabled() ?: check_caps() ?: mkvm_host_vmx_setup();
 	if (ret)
 		return ret;
 	set_slice();
 	vmcs_setup();
-	return alloc_regions();
+	vmxon_regions = vzalloc(nr_cpu_ids * PAGE_SIZE);
+	if (!vmxon_regions || vmx_controls_setup()) {
+		vmx_hardware_unsetup();
+		return -ENOMEM;
+	}
+	return 0;
 }
 
-void vmx_cpu_unsetup(void)
+void vmx_hardware_unsetup(void)
 {
-	free_regions();
+	vmx_controls_unsetup();
+	vfree(vmxon_regions);
+	vmxon_regions = NULL;
 }
 
 /* ---- VMX operation, on this CPU, interrupts off ---- */
@@ -191,16 +164,6 @@ static int vmxon(u64 pa)
 	return 0;
 failed:
 	return -EIO;
-}
-
-/* Faults where VMX is off, which is what is wanted. */
-static void vmxoff(void)
-{
-	asm goto("1: vmxoff\n\t"
-		 _ASM_EXTABLE(1b, %l[off])
-		 : : : "cc", "memory" : off);
-off:
-	return;
 }
 
 /* All CPUs must be alike: a vCPU moves between them with the same VMCS. */
@@ -232,12 +195,13 @@ static int check_fixed_bits(void)
 
 static int enter_vmx(void)
 {
-	int ret;
+	u32 *region = vmxon_regions + smp_processor_id() * PAGE_SIZE;
+	int ret = check_fixed_bits();
 
-	ret = check_fixed_bits();
 	if (ret)
 		return ret;
-	ret = vmxon(__pa(__this_cpu_read(vmxon_region)));
+	*region = vmx_basic_vmcs_revision_id(vmx_host.caps.basic);
+	ret = vmxon(PFN_PHYS(vmalloc_to_pfn(region)));
 	if (ret)
 		pr_err("VMXON failed on CPU %d: another hypervisor may have it in VMX operation\n",
 		       smp_processor_id());
@@ -246,20 +210,15 @@ static int enter_vmx(void)
 
 int vmx_cpu_on(void)
 {
-	int ret;
+	int ret = check_this_cpu() ?: mkvm_host_vmx_get();
 
-	ret = check_this_cpu();
 	if (ret)
 		return ret;
-	ret = mkvm_host_vmx_get();
-	if (ret)
-		return ret;
-	if (mkvm_host_vmx_is_ours()) {
+	if (mkvm_host_vmx_is_ours())
 		ret = enter_vmx();
-		if (ret) {
-			mkvm_host_vmx_put();
-			return ret;
-		}
+	if (ret) {
+		mkvm_host_vmx_put();
+		return ret;
 	}
 	/* Translations of an owner before us may carry the same EPTP and VPIDs. */
 	if (vmx_host.caps.ept_vpid & VMX_EPT_EXTENT_GLOBAL_BIT)
@@ -272,7 +231,11 @@ int vmx_cpu_on(void)
 void vmx_cpu_off(void)
 {
 	vmcs_clear_all_here();
+	/* It faults where VMX is off, which is what is wanted. */
 	if (mkvm_host_vmx_is_ours())
-		vmxoff();
+		asm goto("1: vmxoff\n\t"
+			 _ASM_EXTABLE(1b, %l[off])
+			 : : : "cc", "memory" : off);
+off:
 	mkvm_host_vmx_put();
 }

@@ -143,8 +143,7 @@ static int exit_cr_access(struct mkvm_vcpu *v)
 	case CR_CLTS:
 		return mkvm_insn_write_cr(v, 0, vmx_get_cr0(v) & ~(u64)X86_CR0_TS);
 	case CR_LMSW:
-		return mkvm_insn_write_cr(v, 0, mkvm_lmsw(vmx_get_cr0(v),
-							  CR_LMSW_SOURCE(qual)));
+		return mkvm_insn_write_cr(v, 0, mkvm_lmsw(vmx_get_cr0(v), CR_LMSW_SOURCE(qual)));
 	}
 	return mkvm_defer(v, unexpected_exit);	/* so that it is not skipped */
 }

@@ -4,28 +4,23 @@
  * registers, which neither VM entry nor VM exit switches while the host depends
  * on them. Which MSRs exist and what they may hold is pure/msr.c.
  */
-#include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 
 #include "vmx/vmx.h"
 #include "host/compat.h"
 
 static const u32 switched_index[VMX_NR_SWITCHED_MSRS] = {
-	[VMX_SWITCHED_STAR]		= MSR_STAR,
-	[VMX_SWITCHED_LSTAR]		= MSR_LSTAR,
-	[VMX_SWITCHED_SFMASK]		= MSR_SYSCALL_MASK,
-	[VMX_SWITCHED_TSC_AUX]		= MSR_TSC_AUX,
-	[VMX_SWITCHED_KERNEL_GS]	= MSR_KERNEL_GS_BASE,
+	[VMX_SWITCHED_KERNEL_GS] = MSR_KERNEL_GS_BASE,
+	MSR_STAR, MSR_LSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX,
 };
 
-/* The kernel never changes these on a CPU; KERNEL_GS_BASE is the thread's. */
+/* The kernel never changes these on a CPU, but KERNEL_GS_BASE is the thread's. No TSC_AUX: 0. */
 void vmx_read_host_msrs(struct vmx_vcpu *vmx)
 {
-	rdmsrq(MSR_STAR, vmx->host_msr[VMX_SWITCHED_STAR]);
-	rdmsrq(MSR_LSTAR, vmx->host_msr[VMX_SWITCHED_LSTAR]);
-	rdmsrq(MSR_SYSCALL_MASK, vmx->host_msr[VMX_SWITCHED_SFMASK]);
-	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
-		rdmsrq(MSR_TSC_AUX, vmx->host_msr[VMX_SWITCHED_TSC_AUX]);
+	unsigned int i;
+
+	for (i = 0; i < VMX_NR_SWITCHED_MSRS; i++)
+		rdmsrq_safe(switched_index[i], &vmx->host_msr[i]);
 }
 
 /* WRMSR is dear on hardware: only what differs is written. */

@@ -41,14 +41,6 @@ static noinstr void vmx_enter_guest(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 	mkvm_host_guest_exit();
 }
 
-static void flush_vpid(struct vmx_vcpu *vmx)
-{
-	if (likely(!vmx->flush_vpid))
-		return;
-	vmx->flush_vpid = false;
-	vmx_invvpid(VMX_INVALIDATE_SINGLE, vmx->vpid);
-}
-
 /* What the hardware must hold for this entry: VMWRITEs only where a value changed. */
 static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 {
@@ -65,7 +57,10 @@ static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 		vmcs_write(HOST_CR4, cr4);
 		vmx->host_cr4 = cr4;
 	}
-	flush_vpid(vmx);
+	if (unlikely(vmx->flush_vpid)) {
+		vmx->flush_vpid = false;
+		vmx_invvpid(VMX_INVALIDATE_SINGLE, vmx->vpid);
+	}
 	if (unlikely(mkvm_has_events(v)))
 		mkvm_inject(v);
 }
@@ -138,31 +133,12 @@ void vmx_flush_tlb(struct mkvm_vcpu *v)
 static DEFINE_IDA(vpids);
 #define VPID_MAX	0xffff
 
-int vmx_hardware_setup(void)
-{
-	int ret = vmx_cpu_setup();
-
-	if (ret)
-		return ret;
-	ret = vmx_controls_setup();
-	if (ret)
-		vmx_cpu_unsetup();
-	return ret;
-}
-
-void vmx_hardware_unsetup(void)
-{
-	vmx_controls_unsetup();
-	vmx_cpu_unsetup();
-	ida_destroy(&vpids);
-}
-
+/*
+ * No accessed and dirty flags: with them the walk of the guest's own tables counts
+ * as a write, which a read-only host page would refuse.
+ */
 static u64 ept_pointer(const struct mkvm_vcpu *v)
 {
-	/*
-	 * No accessed and dirty flags: with them the walk of the guest's own
-	 * tables counts as a write, which a read-only host page would refuse.
-	 */
 	return __pa(v->vm->mmu.root) | VMX_EPTP_MT_WB | VMX_EPTP_PWL_4;
 }
 
@@ -174,25 +150,21 @@ int vmx_vcpu_init(struct mkvm_vcpu *v)
 	if (!vmx)
 		return -ENOMEM;
 	v->vendor = vmx;
-	ret = ida_alloc_range(&vpids, 1, VPID_MAX, GFP_KERNEL_ACCOUNT);
-	if (ret < 0)
-		goto free;
-	vmx->vpid = ret;
-	ret = vmcs_alloc(&vmx->vmcs);
-	if (ret)
-		goto free_vpid;
 	vmx->flush_vpid = true;
+	ret = ida_alloc_range(&vpids, 1, VPID_MAX, GFP_KERNEL_ACCOUNT);
+	if (ret > 0) {
+		vmx->vpid = ret;
+		ret = vmcs_alloc(&vmx->vmcs);
+	}
+	if (ret) {
+		vmx_vcpu_free(v);
+		return ret;
+	}
 	mkvm_vcpu_load(v);
 	vmx_vmcs_init(v);
 	vmcs_write(EPT_POINTER, ept_pointer(v));
 	mkvm_vcpu_put(v);
 	return 0;
-free_vpid:
-	ida_free(&vpids, vmx->vpid);
-free:
-	v->vendor = NULL;
-	kfree(vmx);
-	return ret;
 }
 
 void vmx_vcpu_free(struct mkvm_vcpu *v)
@@ -200,9 +172,9 @@ void vmx_vcpu_free(struct mkvm_vcpu *v)
 	struct vmx_vcpu *vmx = to_vmx(v);
 
 	vmcs_free(&vmx->vmcs);
-	ida_free(&vpids, vmx->vpid);
+	if (vmx->vpid)
+		ida_free(&vpids, vmx->vpid);
 	kfree(vmx);
-	v->vendor = NULL;
 }
 
 const struct mkvm_vendor mkvm_vmx = {

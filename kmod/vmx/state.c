@@ -146,12 +146,13 @@ void vmx_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment 
 {
 	u32 ar = vmcs_read_raw(SEG_FIELD(GUEST_ES_AR_BYTES, seg));
 
-	memset(s, 0, sizeof(*s));
-	s->base = vmcs_read_raw(SEG_FIELD(GUEST_ES_BASE, seg));
-	s->limit = vmcs_read_raw(SEG_FIELD(GUEST_ES_LIMIT, seg));
-	s->selector = vmcs_read_raw(SEG_FIELD(GUEST_ES_SELECTOR, seg));
+	*s = (struct kvm_segment){
+		.base = vmcs_read_raw(SEG_FIELD(GUEST_ES_BASE, seg)),
+		.limit = vmcs_read_raw(SEG_FIELD(GUEST_ES_LIMIT, seg)),
+		.selector = vmcs_read_raw(SEG_FIELD(GUEST_ES_SELECTOR, seg)),
+		.unusable = !!(ar & VMX_AR_UNUSABLE_MASK),
+	};
 	mkvm_set_segment_rights(s, ar);
-	s->unusable = !!(ar & VMX_AR_UNUSABLE_MASK);
 	/* As KVM tells it: what is unusable is not present. */
 	s->present = !s->unusable;
 }
@@ -174,9 +175,10 @@ void vmx_set_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, const struct kvm_se
 
 void vmx_get_dtable(struct mkvm_vcpu *v, bool idt, struct kvm_dtable *t)
 {
-	memset(t, 0, sizeof(*t));
-	t->base = idt ? vmcs_read(GUEST_IDTR_BASE) : vmcs_read(GUEST_GDTR_BASE);
-	t->limit = idt ? vmcs_read(GUEST_IDTR_LIMIT) : vmcs_read(GUEST_GDTR_LIMIT);
+	*t = (struct kvm_dtable){
+		.base = vmcs_read_raw(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE),
+		.limit = vmcs_read_raw(idt ? GUEST_IDTR_LIMIT : GUEST_GDTR_LIMIT),
+	};
 }
 
 void vmx_set_dtable(struct mkvm_vcpu *v, bool idt, const struct kvm_dtable *t)
@@ -242,13 +244,14 @@ void vmx_get_pdptrs(struct mkvm_vcpu *v, u64 pdpte[4])
 /* A new VMCS holds anything. */
 void vmx_vcpu_reset(struct mkvm_vcpu *v)
 {
+	static const u32 zero[] = {
+		GUEST_PENDING_DBG_EXCEPTIONS, GUEST_INTERRUPTIBILITY_INFO, GUEST_ACTIVITY_STATE,
+		GUEST_IA32_DEBUGCTL, GUEST_SYSENTER_CS, GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP,
+	};
+	unsigned int i;
+
 	mkvm_reset_registers(v);
-	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0ul);
-	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, 0u);
-	vmcs_write(GUEST_ACTIVITY_STATE, (u32)GUEST_ACTIVITY_ACTIVE);
-	vmcs_write(GUEST_IA32_DEBUGCTL, 0ull);
+	for (i = 0; i < ARRAY_SIZE(zero); i++)
+		vmcs_write_raw(zero[i], 0);
 	vmcs_write(GUEST_IA32_PAT, MKVM_PAT_RESET);
-	vmcs_write(GUEST_SYSENTER_CS, 0u);
-	vmcs_write(GUEST_SYSENTER_ESP, 0ul);
-	vmcs_write(GUEST_SYSENTER_EIP, 0ul);
 }

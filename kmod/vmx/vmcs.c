@@ -5,8 +5,7 @@
 
 #include "host/host.h"
 #include "pure/vmfail.h"
-#include "vmx/cpu.h"
-#include "vmx/vmcs.h"
+#include "vmx/vmx.h"
 
 DEFINE_PER_CPU(struct vmx_vmcs *, vmcs_current);
 /* struct vmx_vmcs; changed with interrupts off */
@@ -18,62 +17,47 @@ DEFINE_PER_CPU(struct vmcs_counts, vmcs_counts);
 
 /* ---- instructions ---- */
 
-static void vmclear(u64 pa)
-{
-	asm goto("1: vmclear %[pa]\n\t"
-		 "jbe %l[failed]\n\t"
-		 _ASM_EXTABLE(1b, %l[faulted])
-		 : : [pa] "m" (pa) : "cc", "memory" : failed, faulted);
-	return;
-failed:
-	vmx_insn_failed("VMCLEAR", pa);
-	return;
-faulted:
-	vmx_insn_faulted("VMCLEAR");
-}
-
-/* True: it failed. */
-static bool vmptrld(u64 pa)
-{
-	asm goto("1: vmptrld %[pa]\n\t"
-		 "jbe %l[failed]\n\t"
-		 _ASM_EXTABLE(1b, %l[faulted])
-		 : : [pa] "m" (pa) : "cc", "memory" : failed, faulted);
-	return false;
-failed:
-	vmx_insn_failed("VMPTRLD", pa);
-	return true;
-faulted:
-	vmx_insn_faulted("VMPTRLD");
-	return true;
-}
-
-#define invalidate(insn, type, id) do {							\
-	struct {									\
-		u64 id, zero;								\
-	} desc = { id, 0 };								\
-											\
-	asm goto("1: " insn " %[desc], %[how]\n\t"					\
+/* A function's whole body: the instruction, and what is told where it fails. True: it failed. */
+#define vmx_insn(name, operands, what, inputs...) do {					\
+	asm goto("1: " name " " operands "\n\t"						\
 		 "jbe %l[failed]\n\t"							\
 		 _ASM_EXTABLE(1b, %l[faulted])						\
-		 : : [desc] "m" (desc), [how] "r" ((unsigned long)(type)) : "cc", "memory"	\
-		 : failed, faulted);							\
-	return;										\
+		 : : inputs : "cc", "memory" : failed, faulted);			\
+	return false;									\
 failed:											\
-	vmx_insn_failed(insn, id);							\
-	return;										\
+	vmx_insn_failed(name, what);							\
+	return true;									\
 faulted:										\
-	vmx_insn_faulted(insn);								\
+	vmx_insn_faulted(name);								\
+	return true;									\
 } while (0)
 
-void vmx_invept(enum vmx_invalidate_type type, u64 eptp)
+static bool vmclear(u64 pa)
 {
-	invalidate("INVEPT", type, eptp);
+	vmx_insn("VMCLEAR", "%0", pa, "m" (pa));
 }
 
-void vmx_invvpid(enum vmx_invalidate_type type, u16 vpid)
+static bool vmptrld(u64 pa)
 {
-	invalidate("INVVPID", type, vpid);
+	vmx_insn("VMPTRLD", "%0", pa, "m" (pa));
+}
+
+struct invalidate_descriptor {
+	u64 id, zero;
+};
+
+bool vmx_invept(enum vmx_invalidate_type type, u64 eptp)
+{
+	struct invalidate_descriptor d = { eptp };
+
+	vmx_insn("INVEPT", "%0, %1", eptp, "m" (d), "r" ((unsigned long)type));
+}
+
+bool vmx_invvpid(enum vmx_invalidate_type type, u16 vpid)
+{
+	struct invalidate_descriptor d = { vpid };
+
+	vmx_insn("INVVPID", "%0, %1", vpid, "m" (d), "r" ((unsigned long)type));
 }
 
 /* ---- failures. SDM vol. 3, section "Conventions" of the VMX instruction reference ---- */
@@ -89,21 +73,6 @@ const char *vmcs_instruction_error(void)
 	if (!vmcs_try_read(VM_INSTRUCTION_ERROR, &error))
 		return "no current VMCS";
 	return mkvm_vm_instruction_error_name(error);
-}
-
-noinstr void vmcs_read_failed(unsigned long field)
-{
-	instrumentation_begin();
-	pr_warn_ratelimited("VMREAD of field %#lx failed: %s\n", field, vmcs_instruction_error());
-	instrumentation_end();
-}
-
-noinstr void vmcs_write_failed(unsigned long field, unsigned long value)
-{
-	instrumentation_begin();
-	pr_warn_ratelimited("VMWRITE of %#lx to field %#lx failed: %s\n", value, field,
-			    vmcs_instruction_error());
-	instrumentation_end();
 }
 
 noinstr void vmx_insn_failed(const char *insn, u64 operand)

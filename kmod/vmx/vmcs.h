@@ -91,8 +91,6 @@ static inline void vmcs_counts_take(struct mkvm_vcpu_stats *stats)
  * Out of line: tell of a failed instruction, once in a while. A fault means
  * that VMX is off on this CPU, and is silent when the host is going down.
  */
-void vmcs_read_failed(unsigned long field);
-void vmcs_write_failed(unsigned long field, unsigned long value);
 void vmx_insn_failed(const char *insn, u64 operand);
 void vmx_insn_faulted(const char *insn);
 
@@ -105,13 +103,10 @@ static __always_inline unsigned long vmcs_read_raw(unsigned long field)
 	asm_goto_output("1: vmread %[field], %[value]\n\t"
 			"jbe %l[failed]\n\t"
 			_ASM_EXTABLE(1b, %l[faulted])
-			: [value] "=r" (value)
-			: [field] "r" (field)
-			: "cc"
-			: failed, faulted);
+			: [value] "=r" (value) : [field] "r" (field) : "cc" : failed, faulted);
 	return value;
 failed:
-	vmcs_read_failed(field);
+	vmx_insn_failed("VMREAD", field);
 	return 0;
 faulted:
 	vmx_insn_faulted("VMREAD");
@@ -124,13 +119,10 @@ static __always_inline void vmcs_write_raw(unsigned long field, unsigned long va
 	asm goto("1: vmwrite %[value], %[field]\n\t"
 		 "jbe %l[failed]\n\t"
 		 _ASM_EXTABLE(1b, %l[faulted])
-		 :
-		 : [value] "rm" (value), [field] "r" (field)
-		 : "cc"
-		 : failed, faulted);
+		 : : [value] "rm" (value), [field] "r" (field) : "cc" : failed, faulted);
 	return;
 failed:
-	vmcs_write_failed(field, value);
+	vmx_insn_failed("VMWRITE", field);
 	return;
 faulted:
 	vmx_insn_faulted("VMWRITE");
@@ -144,10 +136,7 @@ static __always_inline bool vmcs_try_read(unsigned long field, u64 *value)
 	asm_goto_output("1: vmread %[field], %[value]\n\t"
 			"jbe %l[failed]\n\t"
 			_ASM_EXTABLE(1b, %l[failed])
-			: [value] "=r" (v)
-			: [field] "r" (field)
-			: "cc"
-			: failed);
+			: [value] "=r" (v) : [field] "r" (field) : "cc" : failed);
 	*value = v;
 	return true;
 failed:
@@ -183,7 +172,8 @@ enum vmx_invalidate_type {
 	VMX_INVALIDATE_ALL = 2,
 };
 
-void vmx_invept(enum vmx_invalidate_type type, u64 eptp);
-void vmx_invvpid(enum vmx_invalidate_type type, u16 vpid);
+/* True: it failed, and the log says so. */
+bool vmx_invept(enum vmx_invalidate_type type, u64 eptp);
+bool vmx_invvpid(enum vmx_invalidate_type type, u16 vpid);
 
 #endif /* MKVM_VMX_VMCS_H */

@@ -7,12 +7,20 @@
 #include "vendor.h"
 #include "host/state.h"
 #include "pure/vmx_controls.h"
-#include "vmx/cpu.h"
 #include "vmx/vmcs.h"
 
+/* Set by vmx_hardware_setup, the same on every CPU, constant afterwards. */
+struct vmx_host {
+	struct mkvm_vmx_caps caps;
+	u32 word[MKVM_NR_CTLS];	/* the controls that a new VMCS starts with */
+	u32 slice;		/* VMX-preemption timer of an entry; control clear: no timer */
+};
+
+extern struct vmx_host vmx_host;
+
 /* MSRs that neither VM entry nor VM exit switches: msr.c does. */
-enum vmx_switched_msr { VMX_SWITCHED_STAR, VMX_SWITCHED_LSTAR, VMX_SWITCHED_SFMASK,
-			VMX_SWITCHED_TSC_AUX, VMX_SWITCHED_KERNEL_GS, VMX_NR_SWITCHED_MSRS };
+#define VMX_SWITCHED_KERNEL_GS	0
+#define VMX_NR_SWITCHED_MSRS	5
 
 /* All members: vcpu->lock, and preemption off where the VMCS must agree. */
 struct vmx_vcpu {
@@ -47,8 +55,7 @@ static inline struct vmx_vcpu *to_vmx(const struct mkvm_vcpu *v)
 }
 
 /* enter.S: 0 after a VM exit, 1 after VMfail, 2 where the instruction faulted. */
-unsigned long mkvm_vmx_enter(unsigned long *regs, unsigned long launched,
-			     unsigned long *host_rsp);
+unsigned long mkvm_vmx_enter(unsigned long *regs, unsigned long launched, unsigned long *host_rsp);
 extern const char mkvm_vmx_exit_label[];	/* HOST_RIP */
 
 /* controls.c: the areas of a new VMCS, and the control bits that change. */
