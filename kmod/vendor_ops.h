@@ -81,7 +81,6 @@ OP(void, set_tsc_offset, (struct mkvm_vcpu *v, u64 offset))
 /* Have the next VM entry deliver it; x86/inject.c chooses. */
 OP(void, inject, (struct mkvm_vcpu *v, const struct mkvm_event *e))
 OP(bool, irq_allowed, (struct mkvm_vcpu *v))	/* could the guest take one now? */
-OP(bool, nmi_allowed, (struct mkvm_vcpu *v))
 OP(void, intercept_msrs, (struct mkvm_vcpu *v, bool all))	/* or those that need it */
 OP(void, intercept_exception, (struct mkvm_vcpu *v, u8 vector, bool on))
 /* A VM exit as soon as the guest can take one, or no longer. */

@@ -489,7 +489,7 @@ int mkvm_apic_wait(struct mkvm_vcpu *v)
 	WRITE_ONCE(v->irq_look, true);	/* what the CPU would deliver counts, too */
 	mkvm_vcpu_load(v);
 	irqs = mkvm_vendor->irq_allowed(v);
-	nmis = mkvm_vendor->nmi_allowed(v);
+	nmis = mkvm_nmi_allowed(v);
 	mkvm_vcpu_put(v);
 	/* STI; HLT: halted before the window was seen to be open. */
 	if (irqs && v->mp_state == KVM_MP_STATE_HALTED && mkvm_irq_window(v) == MKVM_TO_USER)

@@ -12,9 +12,8 @@
 
 /* One of each for all vCPUs: they never change after module load. */
 static unsigned long *msr_permissions;	/* two pages, two bits per MSR: read, write */
-static unsigned long *io_permissions;	/* three pages, all ones: every port exits */
-#define MSR_PERMISSIONS_ORDER	1
-#define IO_PERMISSIONS_ORDER	2
+static unsigned long *io_permissions;	/* the three behind them, all ones: every port exits */
+#define PERMISSIONS_SIZE	(5 * PAGE_SIZE)
 
 /* The parts of the MSR permission map: MSRs from 0, from 0xc0000000, from 0xc0010000. */
 #define MSR_PART_BITS		(2048 * 8)
@@ -38,14 +37,11 @@ int svm_controls_setup(void)
 	};
 	unsigned int i;
 
-	msr_permissions = (void *)__get_free_pages(GFP_KERNEL, MSR_PERMISSIONS_ORDER);
-	io_permissions = (void *)__get_free_pages(GFP_KERNEL, IO_PERMISSIONS_ORDER);
-	if (!msr_permissions || !io_permissions) {
-		svm_controls_unsetup();
+	msr_permissions = alloc_pages_exact(PERMISSIONS_SIZE, GFP_KERNEL);
+	if (!msr_permissions)
 		return -ENOMEM;
-	}
-	memset(msr_permissions, 0xff, PAGE_SIZE << MSR_PERMISSIONS_ORDER);
-	memset(io_permissions, 0xff, PAGE_SIZE << IO_PERMISSIONS_ORDER);
+	io_permissions = msr_permissions + 2 * PAGE_SIZE / sizeof(long);
+	memset(msr_permissions, 0xff, PERMISSIONS_SIZE);
 	for (i = 0; i < ARRAY_SIZE(switched); i++)
 		msr_let_through(switched[i], true);
 	return 0;
@@ -53,10 +49,9 @@ int svm_controls_setup(void)
 
 void svm_controls_unsetup(void)
 {
-	free_pages((unsigned long)msr_permissions, MSR_PERMISSIONS_ORDER);
-	free_pages((unsigned long)io_permissions, IO_PERMISSIONS_ORDER);
+	if (msr_permissions)
+		free_pages_exact(msr_permissions, PERMISSIONS_SIZE);
 	msr_permissions = NULL;
-	io_permissions = NULL;
 }
 
 void svm_cpuid_policy(struct mkvm_cpuid_policy *p)
@@ -76,18 +71,6 @@ void svm_cpuid_policy(struct mkvm_cpuid_policy *p)
  */
 #define EXCEPTIONS	(BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_UD))
 
-/* A task switch is not here: the CPU does it by itself. */
-static const u8 intercepted[] = {
-	SVM_EXIT_INTR, SVM_EXIT_NMI, SVM_EXIT_SMI, SVM_EXIT_INIT, SVM_EXIT_RDPMC,
-	SVM_EXIT_CPUID, SVM_EXIT_RSM, SVM_EXIT_INVD, SVM_EXIT_HLT, SVM_EXIT_INVLPGA,
-	SVM_EXIT_IOIO, SVM_EXIT_MSR, SVM_EXIT_FERR_FREEZE, SVM_EXIT_SHUTDOWN, SVM_EXIT_VMRUN,
-	SVM_EXIT_VMMCALL, SVM_EXIT_VMLOAD, SVM_EXIT_VMSAVE, SVM_EXIT_STGI, SVM_EXIT_CLGI,
-	SVM_EXIT_SKINIT, SVM_EXIT_ICEBP, SVM_EXIT_WBINVD, SVM_EXIT_MONITOR, SVM_EXIT_MWAIT,
-	SVM_EXIT_XSETBV, SVM_EXIT_RDPRU,
-	MKVM_SVM_EXIT_INVLPGB, MKVM_SVM_EXIT_INVLPGB_ILLEGAL, MKVM_SVM_EXIT_MCOMMIT,
-	MKVM_SVM_EXIT_TLBSYNC,
-};
-
 void svm_intercept(struct svm_vcpu *svm, u32 code, bool on)
 {
 	u32 *word = &svm->vmcb->intercept[MKVM_SVM_INTERCEPT_WORD(code)];
@@ -106,35 +89,37 @@ void svm_intercept_msrs(struct mkvm_vcpu *v, bool all)
 	svm_changed(to_svm(v), MKVM_SVM_CLEAN_PERMISSIONS);
 }
 
+static void set_bits(struct svm_vcpu *svm, u32 *word, u32 bits, bool on)
+{
+	*word = on ? *word | bits : *word & ~bits;
+	svm_changed(svm, MKVM_SVM_CLEAN_INTERCEPTS);
+}
+
 void svm_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on)
 {
-	u32 *word = &to_svm(v)->vmcb->intercept_exceptions;
-
-	*word = on ? *word | BIT(vector) : *word & ~(u32)BIT(vector);
-	svm_changed(to_svm(v), MKVM_SVM_CLEAN_INTERCEPTS);
+	set_bits(to_svm(v), &to_svm(v)->vmcb->intercept_exceptions, BIT(vector), on);
 }
 
 void svm_intercept_cr_read(struct svm_vcpu *svm, unsigned int cr, bool on)
 {
-	u32 *word = &svm->vmcb->intercept_cr;
-
-	*word = on ? *word | MKVM_SVM_READ(cr) : *word & ~MKVM_SVM_READ(cr);
-	svm_changed(svm, MKVM_SVM_CLEAN_INTERCEPTS);
+	set_bits(svm, &svm->vmcb->intercept_cr, MKVM_SVM_READ(cr), on);
 }
 
 void svm_init_controls(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 	struct mkvm_vmcb *vmcb = svm->vmcb;
-	unsigned int i;
+	u32 code;
 
 	vmcb->intercept_cr = MKVM_SVM_WRITE(0) | MKVM_SVM_WRITE(4) | MKVM_SVM_WRITE(8) |
 			     MKVM_SVM_READ(8);
 	/* x86/debug.c keeps the guest's debug registers: it sees every access. */
 	vmcb->intercept_dr = ~0u;
 	vmcb->intercept_exceptions = EXCEPTIONS;
-	for (i = 0; i < ARRAY_SIZE(intercepted); i++)
-		svm_intercept(svm, intercepted[i], true);
+	/* What exit.c has a rule for; these two come and go with what waits to be injected. */
+	for (code = SVM_EXIT_INTR; code < SVM_EXIT_INTR + 32 * MKVM_SVM_INTERCEPTS; code++)
+		svm_intercept(svm, code, code != SVM_EXIT_VINTR && code != SVM_EXIT_IRET &&
+			      svm_has_rule(code));
 	vmcb->iopm_pa = __pa(io_permissions);
 	vmcb->msrpm_pa = __pa(msr_permissions);
 	/* The host's IF, not the guest's, decides whether its interrupts end the stay. */

@@ -5,10 +5,10 @@
  * "Enabling SVM", "VM_CR MSR", "VM_HSAVE_PA MSR" and "TLB Control".
  */
 #include <linux/cc_platform.h>
-#include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
 #include <linux/smp.h>
+#include <linux/vmalloc.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/processor.h>
@@ -24,9 +24,11 @@ struct svm_host svm_host;
  * Two pages for each possible CPU: where VMRUN keeps the host's state, and where
  * VMSAVE puts what VMRUN does not keep.
  */
+static void *host_areas;
+#define HOST_AREA_SIZE	(2 * PAGE_SIZE)
+
 struct svm_cpu {
-	void *hsave;
-	void *host_area;
+	u64 host_area_pa;	/* of the second page */
 	u64 generation;		/* from 1; +1 whenever the ASIDs begin anew */
 	u32 next_asid;
 };
@@ -94,57 +96,27 @@ static int check_caps(void)
 	return 0;
 }
 
-static void free_areas(void)
+int svm_hardware_setup(void)
 {
-	int cpu;
+	int ret;
 
-	for_each_possible_cpu(cpu) {
-		struct svm_cpu *c = per_cpu_ptr(&svm_cpu, cpu);
-
-		free_page((unsigned long)c->hsave);
-		free_page((unsigned long)c->host_area);
-		c->hsave = NULL;
-		c->host_area = NULL;
-	}
-}
-
-static int alloc_areas(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct svm_cpu *c = per_cpu_ptr(&svm_cpu, cpu);
-
-		c->hsave = (void *)get_zeroed_page(GFP_KERNEL);
-		c->host_area = (void *)get_zeroed_page(GFP_KERNEL);
-		if (!c->hsave || !c->host_area) {
-			free_areas();
-			return -ENOMEM;
-		}
+	read_caps(&svm_host.caps);
+	ret = check_enabled() ?: check_caps() ?: mkvm_host_svm_setup();
+	if (ret)
+		return ret;
+	host_areas = vzalloc(nr_cpu_ids * HOST_AREA_SIZE);
+	if (!host_areas || svm_controls_setup()) {
+		svm_hardware_unsetup();
+		return -ENOMEM;
 	}
 	return 0;
 }
 
-int svm_cpu_setup(void)
+void svm_hardware_unsetup(void)
 {
-	int ret;
-
-	ret = check_enabled();
-	if (ret)
-		return ret;
-	read_caps(&svm_host.caps);
-	ret = check_caps();
-	if (ret)
-		return ret;
-	ret = mkvm_host_svm_setup();
-	if (ret)
-		return ret;
-	return alloc_areas();
-}
-
-void svm_cpu_unsetup(void)
-{
-	free_areas();
+	svm_controls_unsetup();
+	vfree(host_areas);
+	host_areas = NULL;
 }
 
 /* ---- SVM on this CPU, interrupts off ---- */
@@ -164,16 +136,14 @@ static int check_this_cpu(void)
 
 int svm_cpu_on(void)
 {
+	void *area = host_areas + smp_processor_id() * HOST_AREA_SIZE;
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
-	int ret;
+	int ret = check_this_cpu() ?: mkvm_host_svm_get();
 
-	ret = check_this_cpu();
 	if (ret)
 		return ret;
-	ret = mkvm_host_svm_get();
-	if (ret)
-		return ret;
-	wrmsrq(MSR_VM_HSAVE_PA, __pa(c->hsave));
+	wrmsrq(MSR_VM_HSAVE_PA, PFN_PHYS(vmalloc_to_pfn(area)));
+	c->host_area_pa = PFN_PHYS(vmalloc_to_pfn(area + PAGE_SIZE));
 	/* An owner before us had ASIDs too: the first one that is given flushes them all. */
 	c->generation++;
 	c->next_asid = svm_host.caps.nr_asids;
@@ -194,7 +164,7 @@ off:
 
 u64 svm_host_area_pa(void)
 {
-	return __pa(__this_cpu_read(svm_cpu.host_area));
+	return __this_cpu_read(svm_cpu.host_area_pa);
 }
 
 /* ---- ASIDs ---- */

@@ -88,12 +88,6 @@ static int exit_machine_check(struct mkvm_vcpu *v)
 	return MKVM_BREAK;
 }
 
-static int exit_iret(struct mkvm_vcpu *v)
-{
-	svm_iret_ahead(v);
-	return MKVM_RESUME;
-}
-
 /* ---- instructions ---- */
 
 static int exit_msr(struct mkvm_vcpu *v)
@@ -137,13 +131,13 @@ static int exit_mov_dr(struct mkvm_vcpu *v)
 
 static void look_at_io(struct mkvm_vcpu *v)
 {
-	const struct svm_vcpu *svm = to_svm(v);
-	u32 info = svm->vmcb->exit_info_1;
+	const struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
+	u32 info = vmcb->exit_info_1;
 
 	v->pio.port = MKVM_SVM_IOIO_PORT(info);
 	v->pio.size = MKVM_SVM_IOIO_SIZE(info);
 	v->pio.in = info & MKVM_SVM_IOIO_IN;
-	v->pio.insn_len = svm->vmcb->exit_info_2 - v->regs[MKVM_RIP];
+	v->pio.insn_len = vmcb->exit_info_2 - v->regs[MKVM_RIP];
 }
 
 static int exit_io(struct mkvm_vcpu *v)
@@ -190,6 +184,7 @@ static int exit_nested_page_fault(struct mkvm_vcpu *v)
 /* Two rows that no exit code has: NPF is far from the others, string I/O has the code of IOIO. */
 enum { ROW_NPF = MKVM_STATS_NPF, ROW_STRING_IO };
 
+/* What is intercepted, too: svm_init_controls. Not task switches: the CPU does them by itself. */
 static const struct svm_exit_rule exit_rules[] = {
 	[SVM_EXIT_CPUID]	= { mkvm_insn_cpuid, SKIPS },
 	[SVM_EXIT_INTR]		= { mkvm_exit_to_host },
@@ -202,7 +197,7 @@ static const struct svm_exit_rule exit_rules[] = {
 	[SVM_EXIT_NMI]		= { mkvm_exit_to_host },
 	[SVM_EXIT_SMI]		= { mkvm_exit_to_host },
 	[SVM_EXIT_INIT]		= { mkvm_exit_to_host },
-	[SVM_EXIT_IRET]		= { exit_iret },
+	[SVM_EXIT_IRET]		= { svm_exit_iret },
 	[SVM_EXIT_READ_CR0]	= { exit_cr_read, SKIPS | NEEDS_INSN },
 	[SVM_EXIT_READ_CR4]	= { exit_cr_read, SKIPS | NEEDS_INSN },
 	[SVM_EXIT_READ_CR8]	= { exit_cr_read, SKIPS | NEEDS_INSN },
@@ -215,6 +210,7 @@ static const struct svm_exit_rule exit_rules[] = {
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_UD] = { mkvm_exit_undefined },
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_AC] = { exit_alignment_check },
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_MC] = { exit_machine_check },
+	[SVM_EXIT_FERR_FREEZE]	= { unexpected_exit },
 	[SVM_EXIT_SHUTDOWN]	= { mkvm_exit_shutdown },
 	[SVM_EXIT_ICEBP]	= { exit_int1, NEEDS_INSN },
 	[SVM_EXIT_XSETBV]	= { mkvm_insn_xsetbv, SKIPS },
@@ -235,6 +231,11 @@ static const struct svm_exit_rule exit_rules[] = {
 	[MKVM_SVM_EXIT_INVLPGB_ILLEGAL] = { mkvm_insn_undefined },
 	[MKVM_SVM_EXIT_MCOMMIT ... MKVM_SVM_EXIT_TLBSYNC] = { mkvm_insn_undefined },
 };
+
+bool svm_has_rule(u32 code)
+{
+	return code < ROW_NPF && exit_rules[code].handle;
+}
 
 /* NULL: an exit code without a row. Counts the exit. */
 static const struct svm_exit_rule *find_rule(struct mkvm_vcpu *v)
@@ -339,7 +340,7 @@ int svm_handle_exit(struct mkvm_vcpu *v)
 	v->fault.in_delivery = false;
 	if (unlikely(svm->vmcb->exit_int_info & MKVM_SVM_EVENT_VALID))
 		svm_requeue(v);
-	if (unlikely(svm->iret == SVM_IRET_AHEAD))
+	if (unlikely(svm->iret_ahead))
 		svm_note_iret(v);
 	rule = find_rule(v);
 	if (unlikely(!rule))

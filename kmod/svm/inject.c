@@ -94,25 +94,19 @@ void svm_set_nmi_blocked(struct mkvm_vcpu *v, bool blocked)
 	struct svm_vcpu *svm = to_svm(v);
 
 	svm->nmi_blocked = blocked;
-	svm->iret = SVM_IRET_FAR;
+	svm->iret_ahead = false;
 	svm_intercept(svm, SVM_EXIT_IRET, blocked);
 }
 
-bool svm_nmi_allowed(struct mkvm_vcpu *v)
-{
-	struct svm_vcpu *svm = to_svm(v);
-
-	return !svm->nmi_blocked && !(svm->vmcb->interrupt_state & MKVM_SVM_SHADOW);
-}
-
 /* The exit comes before the IRET: NMIs are blocked until it is done. */
-void svm_iret_ahead(struct mkvm_vcpu *v)
+int svm_exit_iret(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 
 	svm_intercept(svm, SVM_EXIT_IRET, false);
-	svm->iret = SVM_IRET_AHEAD;
+	svm->iret_ahead = true;
 	svm->iret_rip = v->regs[MKVM_RIP];
+	return MKVM_RESUME;
 }
 
 /* At each VM exit with an IRET ahead: is it behind us? */
@@ -120,7 +114,7 @@ void svm_note_iret(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
 
-	if (v->regs[MKVM_RIP] != svm->iret_rip && svm->iret == SVM_IRET_AHEAD)
+	if (v->regs[MKVM_RIP] != svm->iret_rip && svm->iret_ahead)
 		svm_set_nmi_blocked(v, false);
 }
 
@@ -145,7 +139,7 @@ bool svm_was_our_step(struct mkvm_vcpu *v)
 	if (!svm->stepping)
 		return false;
 	svm->stepping = false;
-	if (svm->iret == SVM_IRET_AHEAD)
+	if (svm->iret_ahead)
 		svm_set_nmi_blocked(v, false);
 	else
 		svm->vmcb->rflags &= ~(u64)X86_EFLAGS_TF;
@@ -158,6 +152,6 @@ void svm_set_windows(struct mkvm_vcpu *v, bool irq, bool nmi)
 
 	set_interrupt_window(svm, irq);
 	/* Behind a whole NMI handler the intercepted IRET is the window. */
-	if (nmi && !svm->stepping && (!svm->nmi_blocked || svm->iret == SVM_IRET_AHEAD))
+	if (nmi && !svm->stepping && (!svm->nmi_blocked || svm->iret_ahead))
 		step_over_insn(svm);
 }

@@ -31,15 +31,16 @@ faulted:
  */
 static noinstr bool svm_enter_guest(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 {
+	bool on;
+
 	mkvm_host_guest_enter();
-	if (unlikely(!clgi())) {
-		mkvm_host_guest_exit();
-		return false;
+	on = clgi();
+	if (likely(on)) {
+		mkvm_svm_enter(v->regs, svm->vmcb_pa, svm->host_area_pa);
+		asm volatile("stgi" : : : "memory");
 	}
-	mkvm_svm_enter(v->regs, svm->vmcb_pa, svm->host_area_pa);
-	asm volatile("stgi" : : : "memory");
 	mkvm_host_guest_exit();
-	return true;
+	return on;
 }
 
 /* What the hardware must hold for this entry. */
@@ -62,12 +63,6 @@ static void prepare_entry(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 	vmcb->clean = svm->clean;
 }
 
-/* Every group that svm_changed() is told of. */
-#define CLEAN_GROUPS	(MKVM_SVM_CLEAN_INTERCEPTS | MKVM_SVM_CLEAN_PERMISSIONS |	\
-			 MKVM_SVM_CLEAN_ASID | MKVM_SVM_CLEAN_INTERRUPT |		\
-			 MKVM_SVM_CLEAN_NESTED | MKVM_SVM_CLEAN_CR | MKVM_SVM_CLEAN_DR |	\
-			 MKVM_SVM_CLEAN_TABLES | MKVM_SVM_CLEAN_SEGMENTS | MKVM_SVM_CLEAN_CR2)
-
 static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 {
 	struct mkvm_vmcb *vmcb = svm->vmcb;
@@ -79,7 +74,7 @@ static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 	v->cr2 = vmcb->cr2;
 	vmcb->event_inj = 0;
 	vmcb->tlb_control = MKVM_SVM_TLB_NOTHING;
-	svm->clean = svm_host.clean_bits ? CLEAN_GROUPS : 0;
+	svm->clean = svm_host.clean_bits ? MKVM_SVM_CLEAN_ALL : 0;
 	/*
 	 * QEMU's TCG does not intercept XSETBV: the host's XCR0 is what the guest
 	 * set, and CPUID tells of it. CPUs that have XSAVE and are real have next-RIP.
@@ -91,17 +86,17 @@ static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 int svm_run(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = to_svm(v);
+	bool entered;
 	int next;
 
 	do {
 		if (!mkvm_guest_mode_enter(v))
 			return MKVM_BREAK;
 		prepare_entry(v, svm);
-		if (!svm_enter_guest(v, svm)) {
-			mkvm_guest_mode_exit(v);
-			return MKVM_BREAK;
-		}
+		entered = svm_enter_guest(v, svm);
 		mkvm_guest_mode_exit(v);
+		if (unlikely(!entered))
+			return MKVM_BREAK;
 		take_exit(v, svm);
 		next = svm_handle_exit(v);
 	} while (next == MKVM_RESUME);
@@ -154,39 +149,21 @@ void svm_flush_tlb(struct mkvm_vcpu *v)
 
 /* ---- life ---- */
 
-int svm_hardware_setup(void)
-{
-	int ret = svm_cpu_setup();
-
-	if (ret)
-		return ret;
-	ret = svm_controls_setup();
-	if (ret)
-		svm_cpu_unsetup();
-	return ret;
-}
-
-void svm_hardware_unsetup(void)
-{
-	svm_controls_unsetup();
-	svm_cpu_unsetup();
-}
-
 int svm_vcpu_init(struct mkvm_vcpu *v)
 {
 	struct svm_vcpu *svm = kzalloc(sizeof(*svm), GFP_KERNEL_ACCOUNT);
 
 	if (!svm)
 		return -ENOMEM;
+	v->vendor = svm;
 	svm->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!svm->vmcb) {
-		kfree(svm);
+		svm_vcpu_free(v);
 		return -ENOMEM;
 	}
 	svm->vmcb_pa = __pa(svm->vmcb);
 	svm->host_cpu = -1;
 	svm->has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
-	v->vendor = svm;
 	svm_init_controls(v);
 	svm_vcpu_reset(v);
 	return 0;
@@ -198,7 +175,6 @@ void svm_vcpu_free(struct mkvm_vcpu *v)
 
 	free_page((unsigned long)svm->vmcb);
 	kfree(svm);
-	v->vendor = NULL;
 }
 
 const struct mkvm_vendor mkvm_svm = {

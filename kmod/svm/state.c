@@ -74,9 +74,10 @@ void svm_get_context(struct mkvm_vcpu *v, struct mkvm_guest_context *c)
 	c->seg[MKVM_SEG_CS].l = svm_is_64bit(v);
 }
 
-/* The guest's translations may no longer hold: a new ASID leaves them behind. */
-static void flush_translations(struct svm_vcpu *svm)
+/* CR0, CR3, CR4, EFER: translations may no longer hold, and a new ASID leaves them behind. */
+static void changed_cr(struct svm_vcpu *svm)
 {
+	svm_changed(svm, MKVM_SVM_CLEAN_CR);
 	svm->asid_generation = 0;
 }
 
@@ -88,17 +89,13 @@ void svm_set_cr0(struct mkvm_vcpu *v, u64 cr0)
 	svm->cr0 = cr0 | X86_CR0_ET;
 	svm->vmcb->cr0 = svm->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW);
 	svm_intercept_cr_read(svm, 0, svm->vmcb->cr0 != svm->cr0);
-	svm_changed(svm, MKVM_SVM_CLEAN_CR);
-	flush_translations(svm);
+	changed_cr(svm);
 }
 
 void svm_set_cr3(struct mkvm_vcpu *v, u64 cr3)
 {
-	struct svm_vcpu *svm = to_svm(v);
-
-	svm->vmcb->cr3 = cr3;
-	svm_changed(svm, MKVM_SVM_CLEAN_CR);
-	flush_translations(svm);
+	to_svm(v)->vmcb->cr3 = cr3;
+	changed_cr(to_svm(v));
 }
 
 /* Machine checks stay on for the host while the guest runs. */
@@ -109,17 +106,13 @@ void svm_set_cr4(struct mkvm_vcpu *v, u64 cr4)
 	svm->cr4 = cr4;
 	svm->vmcb->cr4 = cr4 | (__read_cr4() & X86_CR4_MCE);
 	svm_intercept_cr_read(svm, 4, svm->vmcb->cr4 != cr4);
-	svm_changed(svm, MKVM_SVM_CLEAN_CR);
-	flush_translations(svm);
+	changed_cr(svm);
 }
 
 void svm_set_efer(struct mkvm_vcpu *v, u64 efer)
 {
-	struct svm_vcpu *svm = to_svm(v);
-
-	svm->vmcb->efer = efer | MKVM_EFER_SVME;
-	svm_changed(svm, MKVM_SVM_CLEAN_CR);
-	flush_translations(svm);
+	to_svm(v)->vmcb->efer = efer | MKVM_EFER_SVME;
+	changed_cr(to_svm(v));
 }
 
 void svm_set_dr7(struct mkvm_vcpu *v, u64 dr7)
@@ -168,10 +161,9 @@ void svm_get_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, struct kvm_segment 
 {
 	const struct mkvm_vmcb_segment *from = segment(v, seg);
 
-	memset(s, 0, sizeof(*s));
-	s->base = from->base;
-	s->limit = from->limit;
-	s->selector = from->selector;
+	*s = (struct kvm_segment){
+		.base = from->base, .limit = from->limit, .selector = from->selector,
+	};
 	mkvm_set_segment_rights(s, (from->attr & 0xff) | (from->attr & 0xf00) << 4);
 	s->unusable = !s->present;
 	s->g = s->limit > 0xfffff;
@@ -208,10 +200,9 @@ void svm_set_segment(struct mkvm_vcpu *v, enum mkvm_seg seg, const struct kvm_se
 void svm_get_dtable(struct mkvm_vcpu *v, bool idt, struct kvm_dtable *t)
 {
 	const struct mkvm_vmcb *vmcb = to_svm(v)->vmcb;
+	const struct mkvm_vmcb_segment *from = idt ? &vmcb->idtr : &vmcb->gdtr;
 
-	memset(t, 0, sizeof(*t));
-	t->base = idt ? vmcb->idtr.base : vmcb->gdtr.base;
-	t->limit = idt ? vmcb->idtr.limit : vmcb->gdtr.limit;
+	*t = (struct kvm_dtable){ .base = from->base, .limit = from->limit };
 }
 
 void svm_set_dtable(struct mkvm_vcpu *v, bool idt, const struct kvm_dtable *t)

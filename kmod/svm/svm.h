@@ -9,7 +9,7 @@
 #include "pure/insn.h"
 #include "pure/vmcb.h"
 
-/* Set by svm_cpu_setup, the same on every CPU, constant afterwards. */
+/* Set by svm_hardware_setup, the same on every CPU, constant afterwards. */
 struct svm_host {
 	struct mkvm_svm_caps caps;
 	bool next_rip;		/* the CPU tells where the next instruction is */
@@ -17,9 +17,6 @@ struct svm_host {
 };
 
 extern struct svm_host svm_host;
-
-/* How far the guest is with the IRET that ends its NMI handler. */
-enum svm_iret { SVM_IRET_FAR, SVM_IRET_AHEAD };
 
 /* All members: vcpu->lock. The VMCB is memory: it needs no CPU to be read or written. */
 struct svm_vcpu {
@@ -36,8 +33,8 @@ struct svm_vcpu {
 	const struct svm_exit_rule *rule;	/* exit.c: for this exit */
 
 	bool nmi_blocked;		/* since an NMI went in, until its IRET is done */
-	enum svm_iret iret;
-	u64 iret_rip;			/* of that IRET, for SVM_IRET_AHEAD */
+	bool iret_ahead;		/* that IRET was intercepted and is not done */
+	u64 iret_rip;			/* of it */
 	bool stepping;			/* RFLAGS.TF is ours, until the next #DB */
 
 	struct mkvm_host_breakpoints breakpoints;	/* from host_enter to host_leave */
@@ -61,9 +58,7 @@ static inline void svm_changed(struct svm_vcpu *svm, u32 groups)
 /* enter.S. GIF is 0, interrupts are enabled in there only. */
 void mkvm_svm_enter(unsigned long *regs, u64 vmcb_pa, u64 host_pa);
 
-/* cpu.c: parts of svm_hardware_setup and _unsetup; and this CPU's page for VMSAVE */
-int svm_cpu_setup(void);
-void svm_cpu_unsetup(void);
+/* cpu.c: this CPU's page for VMSAVE */
 u64 svm_host_area_pa(void);
 /* A fresh ASID of this CPU. Preemption off. */
 void svm_new_asid(struct svm_vcpu *svm);
@@ -79,13 +74,14 @@ void svm_intercept_cr_read(struct svm_vcpu *svm, unsigned int cr, bool on);
 
 /* inject.c */
 void svm_requeue(struct mkvm_vcpu *v);
-/* The IRET intercept, what follows it, and whether a #DB was only ours. */
-void svm_iret_ahead(struct mkvm_vcpu *v);
+/* The exit of the IRET intercept, what follows it, and whether a #DB was only ours. */
+int svm_exit_iret(struct mkvm_vcpu *v);
 void svm_note_iret(struct mkvm_vcpu *v);
 bool svm_was_our_step(struct mkvm_vcpu *v);
 
 /* exit.c: interrupts off; enum mkvm_next or an errno */
 int svm_handle_exit(struct mkvm_vcpu *v);
+bool svm_has_rule(u32 code);	/* for this exit code. Any context. */
 
 /* dump.c: deferred step after a VMRUN that refused the VMCB */
 int svm_report_entry_failure(struct mkvm_vcpu *v);

@@ -9,9 +9,7 @@
 
 static bool type_is_software(u32 type)
 {
-	return type == INTR_TYPE_SOFT_INTR ||
-	       type == INTR_TYPE_PRIV_SW_EXCEPTION ||
-	       type == INTR_TYPE_SOFT_EXCEPTION;
+	return type >= INTR_TYPE_SOFT_INTR && type <= INTR_TYPE_SOFT_EXCEPTION;
 }
 
 /* Injecting an NMI sets the blocking itself and wants it clear before. */
@@ -36,20 +34,12 @@ bool vmx_irq_allowed(struct mkvm_vcpu *v)
 		 (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 }
 
-bool vmx_nmi_allowed(struct mkvm_vcpu *v)
-{
-	return !(vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
-		 (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS | GUEST_INTR_STATE_NMI));
-}
-
 void vmx_set_windows(struct mkvm_vcpu *v, bool irq, bool nmi)
 {
-	u32 windows = (irq ? CPU_BASED_INTR_WINDOW_EXITING : 0) |
-		      (nmi ? CPU_BASED_NMI_WINDOW_EXITING : 0);
+	const u32 irqs = CPU_BASED_INTR_WINDOW_EXITING, nmis = CPU_BASED_NMI_WINDOW_EXITING;
+	u32 windows = (irq ? irqs : 0) | (nmi ? nmis : 0);
 
-	vmx_set_procbased(to_vmx(v), windows,
-			  (CPU_BASED_INTR_WINDOW_EXITING |
-			   CPU_BASED_NMI_WINDOW_EXITING) & ~windows);
+	vmx_set_procbased(to_vmx(v), windows, (irqs | nmis) & ~windows);
 }
 
 void vmx_set_apic_status(struct mkvm_vcpu *v, u16 status, const u64 eoi_exits[4])

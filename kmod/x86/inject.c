@@ -53,7 +53,7 @@ static void inject_one(struct mkvm_vcpu *v)
 		inject_nmi(v);
 	} else if (v->irq.valid && v->irq.type != MKVM_EVENT_IRQ) {
 		inject_event(v, &v->irq, MKVM_INJECTED_IRQ);	/* INT n, interrupted */
-	} else if (v->nmi_pending && mkvm_vendor->nmi_allowed(v)) {
+	} else if (v->nmi_pending && mkvm_nmi_allowed(v)) {
 		v->nmi_pending--;
 		inject_nmi(v);
 	} else if (v->irq.valid && mkvm_vendor->irq_allowed(v)) {

@@ -71,6 +71,11 @@ static inline bool mkvm_window_requested(const struct mkvm_vcpu *v)
 	       v->vm->irqchip != MKVM_IRQCHIP_KERNEL && mkvm_apic_wants_extint(v);
 }
 
+static inline bool mkvm_nmi_allowed(struct mkvm_vcpu *v)
+{
+	return !mkvm_vendor->nmi_blocked(v) && !mkvm_vendor->get_shadow(v);
+}
+
 /* Something to inject or to wait for, or a window that nobody waits for any more. */
 static inline bool mkvm_has_events(const struct mkvm_vcpu *v)
 {
