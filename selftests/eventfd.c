@@ -239,7 +239,7 @@ TEST_F(doorbell, assigned_and_deassigned_while_the_guest_rings)
 	EXPECT_TRUE(stop_thread(&t));
 }
 
-/* Class 31: guards are the puts on each way out of mkvm_ioeventfd(), and in free_ranges(). */
+/* Class 31: guards are the puts on each way out of mkvm_ioeventfd(), and in free_range(). */
 TEST_F(doorbell, eventfds_are_let_go_of)
 {
 	int i, fd, id = next_eventfd_id();

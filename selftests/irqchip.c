@@ -595,7 +595,7 @@ TEST_F(chips, routes_change)
 	EXPECT_EQ(-1, line(vm, 5, 1));
 }
 
-/* Class 30, CVE-2012-2137. The guards are in build_routes(), add_pin() and mkvm_find_route(). */
+/* Class 30, CVE-2012-2137. The guards are in add_route() and mkvm_find_route(). */
 TEST_F(chips, impossible_routes)
 {
 	static struct kvm_irq_routing_entry many[4097];

@@ -3,7 +3,7 @@
  * What irq/'s files but lapic.c share of a VM. A letter says what guards a member:
  *   [I] constant once the VM is published   [l] vm->lock, readers under srcu
  *   [q] lock: "irq_lock of the VM", taken with interrupts off
- *   [e] irqfds_lock, with interrupts off; readers of the lists under srcu
+ *   [e] irqfds_lock, with interrupts off; readers of the list under srcu
  *
  * srcu is not vm->srcu, whose readers wait for pages: its readers run in any
  * context and never sleep.
@@ -20,24 +20,6 @@
 #include "pure/pit.h"
 
 #define MKVM_MAX_ROUTES	4096
-
-/* bus.c: what userspace has put on the bus. */
-enum mkvm_range_kind { MKVM_DOORBELL_PIO, MKVM_DOORBELL_MMIO, MKVM_ZONE_PIO, MKVM_ZONE_MMIO,
-		       MKVM_NR_RANGE_KINDS };
-
-struct mkvm_range {
-	u64 addr;
-	u64 size;			/* a zone's; of a doorbell: of its accesses, 0: any */
-	struct eventfd_ctx *eventfd;	/* doorbells */
-	u64 value;			/* doorbells: rung by this value only, */
-	bool any_value;			/* or by any */
-};
-
-/* Sorted by addr, and never changed once it is published. */
-struct mkvm_ranges {
-	u32 nr;
-	struct mkvm_range range[];
-};
 
 /* route.c: where a GSI goes. */
 struct mkvm_route {
@@ -61,7 +43,6 @@ struct mkvm_board {
 	u8 sources[MKVM_NR_LINES];	/* [q] bits, of each pin: 8259s, I/O APIC */
 	bool intr;			/* [q], [a] readers: the 8259s' INTR */
 	struct mkvm_pit pit;		/* [q] */
-	u32 pit_flags;			/* [q] KVM_PIT_FLAGS_* */
 	u32 ticks;			/* [q] of the 8254, due or missed */
 	u64 last_tick;			/* [q] when; ns, as the next */
 	struct hrtimer pit_timer;	/* [q] starts it */
@@ -71,15 +52,9 @@ struct mkvm_board {
 	struct mkvm_routes __rcu *routes;	/* [l] NULL: KVM's default */
 	/* eventfd.c */
 	spinlock_t irqfds_lock;
-	struct list_head irqfds[2];	/* [e] edge; level, with resampling */
+	struct hlist_head irqfds;	/* [e] */
 	/* bus.c */
-	struct mkvm_ranges __rcu *ranges[MKVM_NR_RANGE_KINDS];	/* [l] */
-	/*
-	 * A bit per 16 ports where a chip may be, or ever was what ranges has. [l], [a]
-	 * readers. Bits come before what they announce, and never go.
-	 */
-	DECLARE_BITMAP(ports, 65536 / 16);
-	bool has_wildcard;		/* likewise: an MMIO doorbell of any length */
+	struct list_head ranges;	/* [l], readers under srcu: what userspace put on the bus */
 	spinlock_t ring_lock;		/* with interrupts off; of writers of the ring */
 	struct page *ring;		/* [I] coalesced accesses; userspace writes here, too */
 };
@@ -91,7 +66,8 @@ int mkvm_chips_pio(struct mkvm_vm *vm, bool write, u16 port, u32 len, void *data
 int mkvm_chips_mmio(struct mkvm_vm *vm, bool write, u64 gpa, u32 len, void *data);
 void mkvm_chips_init(struct mkvm_board *board);
 
-/* route.c. Any context. */
+/* route.c. Any context. Returns as mkvm_apic_send. */
+int mkvm_send_msi(struct mkvm_vm *vm, u32 address, u32 data);
 struct mkvm_route mkvm_find_route(struct mkvm_vm *vm, u32 gsi);
 /* Split irqchip: is vector that of a level-triggered MSI of a pin of userspace's I/O APIC? */
 bool mkvm_eoi_of_routes(struct mkvm_vm *vm, u8 vector);
@@ -101,11 +77,7 @@ void mkvm_irqfds_resample(struct mkvm_vm *vm, u32 chip, u32 pin);
 void mkvm_irqfds_free(struct mkvm_vm *vm);
 
 /* bus.c */
-void mkvm_bus_announce(struct mkvm_board *board, u64 first_port, u64 last_port);
-const struct mkvm_ranges *mkvm_bus_ranges(struct mkvm_vm *vm, enum mkvm_range_kind kind);
-/* Caller holds vm->lock. When they return nobody uses the array from before. */
-int mkvm_bus_insert(struct mkvm_vm *vm, enum mkvm_range_kind kind, const struct mkvm_range *range);
-int mkvm_bus_remove(struct mkvm_vm *vm, enum mkvm_range_kind kind, u32 at);
+void mkvm_bus_free(struct mkvm_board *board);
 
 /* The VM's requests, run by vm.c. arg is a copy of userspace's struct. [l]: under vm->lock. */
 int mkvm_ioeventfd(struct mkvm_vm *vm, void *arg);		/* [l] */

@@ -13,135 +13,151 @@
 
 #define MAX_ZONES	1000	/* as KVM */
 
-/* ---- the sorted arrays ---- */
+/* What userspace has put on the bus: in board->ranges, and constant. */
+struct mkvm_range {
+	struct list_head link;
+	bool pio;
+	u64 addr;
+	u64 size;			/* a zone's; of a doorbell: of its accesses, 0: any */
+	struct eventfd_ctx *eventfd;	/* NULL: a zone */
+	bool any_value;			/* a doorbell is rung by any value, */
+	u64 value;			/* or by this only */
+};
 
-/* Under board->srcu or vm->lock; NULL is an empty one. */
-const struct mkvm_ranges *mkvm_bus_ranges(struct mkvm_vm *vm, enum mkvm_range_kind kind)
+/* Caller holds vm->lock, and leaves range's eventfd here. */
+static int insert_range(struct mkvm_vm *vm, const struct mkvm_range *range)
 {
-	return srcu_dereference_check(vm->board->ranges[kind], &vm->board->srcu,
-				      lockdep_is_held(&vm->lock));
-}
-
-/* The first one at addr or behind it. */
-static u32 first_at(const struct mkvm_ranges *all, u64 addr)
-{
-	u32 low = 0, high = all ? all->nr : 0;
-
-	while (low < high) {
-		u32 middle = (low + high) / 2;
-
-		if (all->range[middle].addr < addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* A copy of all with nr entries, those up to at in their places. */
-static struct mkvm_ranges *copy_ranges(const struct mkvm_ranges *all, u32 nr, u32 at)
-{
-	struct mkvm_ranges *copy = kvzalloc(struct_size(copy, range, nr), GFP_KERNEL_ACCOUNT);
+	struct mkvm_range *copy = kmemdup(range, sizeof(*range), GFP_KERNEL_ACCOUNT);
 
 	if (!copy)
-		return NULL;
-	copy->nr = nr;
-	if (at)
-		memcpy(copy->range, all->range, at * sizeof(copy->range[0]));
-	return copy;
+		return -ENOMEM;
+	list_add_tail_rcu(&copy->link, &vm->board->ranges);
+	return 0;
 }
 
-static void publish(struct mkvm_vm *vm, enum mkvm_range_kind kind, struct mkvm_ranges *next)
+static void free_range(struct mkvm_range *r)
 {
-	const struct mkvm_ranges *old = mkvm_bus_ranges(vm, kind);
+	if (r->eventfd)
+		eventfd_ctx_put(r->eventfd);
+	kfree(r);
+}
 
-	rcu_assign_pointer(vm->board->ranges[kind], next);
+/* Caller holds vm->lock. When it returns nobody uses the range. */
+static void remove_range(struct mkvm_vm *vm, struct mkvm_range *r)
+{
+	list_del_rcu(&r->link);
 	synchronize_srcu_expedited(&vm->board->srcu);
-	kvfree(old);
+	free_range(r);
 }
 
-void mkvm_bus_announce(struct mkvm_board *board, u64 first_port, u64 last_port)
+void mkvm_bus_free(struct mkvm_board *board)
 {
-	u64 i;
+	struct mkvm_range *r, *next;
 
-	for (i = first_port / 16; i <= min_t(u64, last_port, U16_MAX) / 16; i++)
-		set_bit(i, board->ports);
-}
-
-int mkvm_bus_insert(struct mkvm_vm *vm, enum mkvm_range_kind kind, const struct mkvm_range *range)
-{
-	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
-	u32 nr = all ? all->nr : 0, at = first_at(all, range->addr);
-	struct mkvm_ranges *next = copy_ranges(all, nr + 1, at);
-
-	if (!next)
-		return -ENOMEM;
-	next->range[at] = *range;
-	if (at < nr)
-		memcpy(next->range + at + 1, all->range + at, (nr - at) * sizeof(*range));
-	if (kind == MKVM_DOORBELL_PIO || kind == MKVM_ZONE_PIO)
-		mkvm_bus_announce(vm->board, range->addr, range->addr + range->size);
-	if (kind == MKVM_DOORBELL_MMIO && !range->size)
-		WRITE_ONCE(vm->board->has_wildcard, true);
-	publish(vm, kind, next);
-	return 0;
-}
-
-int mkvm_bus_remove(struct mkvm_vm *vm, enum mkvm_range_kind kind, u32 at)
-{
-	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
-	struct mkvm_ranges *next = copy_ranges(all, all->nr - 1, at);
-
-	if (!next)
-		return -ENOMEM;
-	memcpy(next->range + at, all->range + at + 1, (next->nr - at) * sizeof(all->range[0]));
-	publish(vm, kind, next);
-	return 0;
+	list_for_each_entry_safe(r, next, &board->ranges, link)
+		free_range(r);
 }
 
 /* ---- doorbells ---- */
 
-/* len 0: of any length and value. */
-static int ring_doorbell(struct mkvm_vm *vm, enum mkvm_range_kind kind, u64 addr, u32 len,
-			 const void *data)
+/* Would one write ring both? */
+static bool collides(const struct mkvm_range *a, const struct mkvm_range *b)
 {
-	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
+	if (!a->eventfd || a->pio != b->pio || a->addr != b->addr)
+		return false;
+	return !a->size || !b->size ||
+	       (a->size == b->size && (a->any_value || b->any_value || a->value == b->value));
+}
+
+static int set_doorbell(struct mkvm_vm *vm, const struct mkvm_range *range, bool deassign)
+{
+	struct mkvm_range *r;
+
+	list_for_each_entry(r, &vm->board->ranges, link) {
+		if (!collides(r, range))
+			continue;
+		if (!deassign)
+			return -EEXIST;
+		if (r->eventfd == range->eventfd && r->size == range->size &&
+		    r->any_value == range->any_value) {
+			remove_range(vm, r);
+			return 0;
+		}
+	}
+	return deassign ? -ENOENT : insert_range(vm, range);
+}
+
+static bool ioeventfd_valid(const struct kvm_ioeventfd *args)
+{
+	const u32 known = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |
+			  KVM_IOEVENTFD_FLAG_DEASSIGN;
+
+	return !(args->flags & ~known) && args->addr + args->len >= args->addr &&
+	       (args->len ? is_power_of_2(args->len) && args->len <= 8 :
+			    !(args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH));
+}
+
+int mkvm_ioeventfd(struct mkvm_vm *vm, void *arg)
+{
+	const struct kvm_ioeventfd *args = arg;
+	bool deassign = args->flags & KVM_IOEVENTFD_FLAG_DEASSIGN;
+	struct mkvm_range range = {
+		.pio = args->flags & KVM_IOEVENTFD_FLAG_PIO, .addr = args->addr, .size = args->len,
+		.any_value = !(args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH),
+		.value = args->datamatch,
+	};
+	int ret;
+
+	if (!deassign && !ioeventfd_valid(args))
+		return -EINVAL;
+	range.eventfd = eventfd_ctx_fdget(args->fd);
+	if (IS_ERR(range.eventfd))
+		return PTR_ERR(range.eventfd);
+	ret = set_doorbell(vm, &range, deassign);
+	if (deassign || ret)
+		eventfd_ctx_put(range.eventfd);
+	return ret;
+}
+
+/* len 0: only those of any length. Under srcu. */
+static const struct mkvm_range *find_doorbell(struct mkvm_board *board, bool pio, u64 addr,
+					      u32 len, const void *data)
+{
 	const struct mkvm_range *r;
 	u64 value = 0;
-	u32 i;
 
-	if (!all)
-		return -EOPNOTSUPP;
 	memcpy(&value, data, len);
-	for (i = first_at(all, addr); i < all->nr && all->range[i].addr == addr; i++) {
-		r = &all->range[i];
-		if (r->size && (r->size != len || !(r->any_value || r->value == value)))
-			continue;
-		mkvm_eventfd_signal(r->eventfd);
-		return 0;
-	}
-	return -EOPNOTSUPP;
+	list_for_each_entry_srcu(r, &board->ranges, link, srcu_read_lock_held(&board->srcu))
+		if (r->eventfd && r->pio == pio && r->addr == addr &&
+		    (!r->size || (r->size == len && (r->any_value || r->value == value))))
+			return r;
+	return NULL;
 }
 
 bool mkvm_bus_doorbell(struct mkvm_vcpu *v, u64 gpa)
 {
-	struct mkvm_vm *vm = v->vm;
-	int idx, ret;
+	struct mkvm_board *board = v->vm->board;
+	const struct mkvm_range *r;
+	int idx;
 
 	if (v->apic && mkvm_apic_eoi_at(v, gpa))
 		return true;
-	if (!READ_ONCE(vm->board->has_wildcard) || !mkvm_is_device(v, gpa))
+	if (list_empty(&board->ranges))
 		return false;
-	idx = srcu_read_lock(&vm->board->srcu);
-	ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, 0, NULL);
-	srcu_read_unlock(&vm->board->srcu, idx);
-	return !ret;
+	idx = srcu_read_lock(&board->srcu);
+	r = find_doorbell(board, false, gpa, 0, NULL);
+	if (r && !mkvm_is_device(v, gpa))
+		r = NULL;
+	if (r)
+		mkvm_eventfd_signal(r->eventfd);
+	srcu_read_unlock(&board->srcu, idx);
+	return r;
 }
 
 /* ---- coalesced writes ---- */
 
 /* Userspace may write anything into the ring: the index is bounded, the rest is only data. */
-static int put_into_ring(struct mkvm_board *board, u64 addr, u32 len, const void *data, bool pio)
+static int put_into_ring(struct mkvm_board *board, bool pio, u64 addr, u32 len, const void *data)
 {
 	struct kvm_coalesced_mmio_ring *ring = page_address(board->ring);
 	struct kvm_coalesced_mmio *entry;
@@ -165,109 +181,94 @@ static int put_into_ring(struct mkvm_board *board, u64 addr, u32 len, const void
 	return ret;
 }
 
-static bool covers(const struct mkvm_range *zone, u64 addr, u64 len)
+static bool is_zone_of(const struct mkvm_range *r, bool pio, u64 addr, u64 len)
 {
-	return addr >= zone->addr && len <= zone->size && addr - zone->addr <= zone->size - len;
+	return !r->eventfd && r->pio == pio && addr >= r->addr && len <= r->size &&
+	       addr - r->addr <= r->size - len;
 }
 
-static int coalesce(struct mkvm_vm *vm, enum mkvm_range_kind kind, u64 addr, u32 len,
-		    const void *data)
+static int coalesce(struct mkvm_board *board, bool pio, u64 addr, u32 len, const void *data)
 {
-	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
-	u32 i;
+	const struct mkvm_range *r;
 
-	for (i = 0; all && i < all->nr && all->range[i].addr <= addr; i++)
-		if (covers(&all->range[i], addr, len))
-			return put_into_ring(vm->board, addr, len, data, kind == MKVM_ZONE_PIO);
+	list_for_each_entry_srcu(r, &board->ranges, link, srcu_read_lock_held(&board->srcu))
+		if (is_zone_of(r, pio, addr, len))
+			return put_into_ring(board, pio, addr, len, data);
 	return -EOPNOTSUPP;
 }
 
 int mkvm_register_zone(struct mkvm_vm *vm, void *arg)
 {
 	const struct kvm_coalesced_mmio_zone *zone = arg;
-	struct mkvm_range range = { .addr = zone->addr, .size = zone->size };
-	enum mkvm_range_kind kind = zone->pio ? MKVM_ZONE_PIO : MKVM_ZONE_MMIO;
-	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
+	struct mkvm_range range = { .pio = zone->pio, .addr = zone->addr, .size = zone->size };
+	const struct mkvm_range *r;
+	u32 nr = 0;
 
 	if (zone->pio > 1)
 		return -EINVAL;
-	if (all && all->nr == MAX_ZONES)
-		return -ENOSPC;
-	return mkvm_bus_insert(vm, kind, &range);
+	list_for_each_entry(r, &vm->board->ranges, link)
+		nr += !r->eventfd && r->pio == range.pio;
+	return nr < MAX_ZONES ? insert_range(vm, &range) : -ENOSPC;
 }
 
 /* All zones that have the given range in them. */
 int mkvm_unregister_zone(struct mkvm_vm *vm, void *arg)
 {
 	const struct kvm_coalesced_mmio_zone *zone = arg;
-	enum mkvm_range_kind kind = zone->pio ? MKVM_ZONE_PIO : MKVM_ZONE_MMIO;
-	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
-	u32 i = 0;
-	int ret = 0;
+	struct mkvm_range *r, *next;
 
 	if (zone->pio > 1)
 		return -EINVAL;
-	while (!ret && all && i < all->nr) {
-		if (covers(&all->range[i], zone->addr, zone->size)) {
-			ret = mkvm_bus_remove(vm, kind, i);
-			all = mkvm_bus_ranges(vm, kind);
-		} else {
-			i++;
-		}
-	}
-	return ret;
+	list_for_each_entry_safe(r, next, &vm->board->ranges, link)
+		if (is_zone_of(r, zone->pio, zone->addr, zone->size))
+			remove_range(vm, r);
+	return 0;
 }
 
 /* ---- accesses ---- */
 
-int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
+static int access_chips(struct mkvm_vm *vm, bool pio, bool write, u64 addr, u32 len, void *data)
 {
-	struct mkvm_vm *vm = v->vm;
-	int idx, ret = -EOPNOTSUPP;
+	return pio ? mkvm_chips_pio(vm, write, addr, len, data) :
+		     mkvm_chips_mmio(vm, write, addr, len, data);
+}
 
-	if (!test_bit(port / 16, vm->board->ports))
-		return ret;
-	idx = srcu_read_lock(&vm->board->srcu);
-	if (write)
-		ret = ring_doorbell(vm, MKVM_DOORBELL_PIO, port, len, data);
+static int access(struct mkvm_vm *vm, bool pio, bool write, u64 addr, u32 len, void *data)
+{
+	struct mkvm_board *board = vm->board;
+	const struct mkvm_range *doorbell;
+	int idx, ret = 0;
+
+	if (!write || list_empty(&board->ranges))
+		return access_chips(vm, pio, write, addr, len, data);
+	idx = srcu_read_lock(&board->srcu);
+	doorbell = find_doorbell(board, pio, addr, len, data);
+	if (doorbell)
+		mkvm_eventfd_signal(doorbell->eventfd);
+	else
+		ret = access_chips(vm, pio, write, addr, len, data);
 	if (ret)
-		ret = mkvm_chips_pio(vm, write, port, len, data);
-	if (ret && write)
-		ret = coalesce(vm, MKVM_ZONE_PIO, port, len, data);
-	srcu_read_unlock(&vm->board->srcu, idx);
+		ret = coalesce(board, pio, addr, len, data);
+	srcu_read_unlock(&board->srcu, idx);
 	return ret;
 }
 
-static bool has_ranges(const struct mkvm_board *board, enum mkvm_range_kind kind)
+int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 {
-	return rcu_access_pointer(board->ranges[kind]);
+	return access(v->vm, true, write, port, len, data);
 }
 
 static noinline int ask_all(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
-	struct mkvm_vm *vm = v->vm;
-	int idx, ret = -EOPNOTSUPP;
-
-	if (v->apic)
-		ret = mkvm_apic_mmio(v, write, gpa, len, data);
-	if (ret != -EOPNOTSUPP)
-		return ret;
-	idx = srcu_read_lock(&vm->board->srcu);
-	if (write)
-		ret = ring_doorbell(vm, MKVM_DOORBELL_MMIO, gpa, len, data);
-	if (ret)
-		ret = mkvm_chips_mmio(vm, write, gpa, len, data);
-	if (ret && write)
-		ret = coalesce(vm, MKVM_ZONE_MMIO, gpa, len, data);
-	srcu_read_unlock(&vm->board->srcu, idx);
-	return ret;
+	if (v->apic && !mkvm_apic_mmio(v, write, gpa, len, data))
+		return 0;
+	return access(v->vm, false, write, gpa, len, data);
 }
 
 /* The one chip with memory, the I/O APIC, comes with local APICs. */
 int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
-	if (!v->apic && !has_ranges(v->vm->board, MKVM_DOORBELL_MMIO) &&
-	    !has_ranges(v->vm->board, MKVM_ZONE_MMIO))
+	if (!v->apic && list_empty(&v->vm->board->ranges))
 		return -EOPNOTSUPP;
 	return ask_all(v, write, gpa, len, data);
 }

@@ -11,24 +11,13 @@
 
 /* ---- the I/O APIC ---- */
 
-static struct mkvm_apic_message message_of(u64 entry)
-{
-	return (struct mkvm_apic_message){
-		.dest = MKVM_RTE_DEST(entry),
-		.vector = MKVM_RTE_VECTOR(entry),
-		.mode = MKVM_RTE_MODE(entry),
-		.logical = entry & MKVM_RTE_LOGICAL,
-		.level = entry & MKVM_RTE_LEVEL,
-		.assert = true,
-	};
-}
-
-/* Under irq_lock */
+/* A redirection entry is an MSI whose address and data lie otherwise. Under irq_lock. */
 static int send_pin(struct mkvm_vm *vm, u32 pin)
 {
-	struct mkvm_apic_message m = message_of(vm->board->ioapic.entry[pin]);
+	u64 entry = vm->board->ioapic.entry[pin];
+	u32 address = MKVM_RTE_DEST(entry) << 12 | (entry & MKVM_RTE_LOGICAL ? BIT(2) : 0);
 
-	return mkvm_apic_send(vm, NULL, &m);
+	return mkvm_send_msi(vm, address, entry & MKVM_RTE_MSI_DATA);
 }
 
 static void send_pins(struct mkvm_vm *vm, unsigned long due)
@@ -37,13 +26,6 @@ static void send_pins(struct mkvm_vm *vm, unsigned long due)
 
 	for_each_set_bit(pin, &due, MKVM_IOAPIC_PINS)
 		send_pin(vm, pin);
-}
-
-static int set_ioapic_pin(struct mkvm_vm *vm, u32 pin, bool high)
-{
-	int ret = mkvm_ioapic_set_pin(&vm->board->ioapic, pin, high);
-
-	return ret == MKVM_PIN_DUE ? send_pin(vm, pin) : ret;
 }
 
 /*
@@ -93,27 +75,13 @@ int mkvm_chips_mmio(struct mkvm_vm *vm, bool write, u64 gpa, u32 len, void *data
 /* ---- the 8259 pair ---- */
 
 /* After each change of it, under irq_lock. */
-static void pic_changed(struct mkvm_vm *vm, u32 effects)
+static void pic_changed(struct mkvm_vm *vm)
 {
-	struct mkvm_board *board = vm->board;
+	bool before = vm->board->intr;
 
-	if (!(effects & MKVM_PIC_OUTPUT))
-		return;
-	WRITE_ONCE(board->intr, mkvm_pic_output(&board->pic));
-	if (board->intr)
+	WRITE_ONCE(vm->board->intr, mkvm_pic_output(&vm->board->pic));
+	if (vm->board->intr && !before)
 		mkvm_apic_extint(vm);
-}
-
-/* What KVM_IRQ_LINE_STATUS tells of a pin is what the chip's registers told before. */
-static int set_pic_pin(struct mkvm_vm *vm, u32 irq, bool high)
-{
-	const struct mkvm_pic_chip *c = &vm->board->pic.chip[irq / 8];
-	u8 bit = BIT(irq % 8);
-	bool masked = c->imr & bit, waits = c->irr & bit, edge = !(c->elcr & bit);
-	bool rises = high && !(edge && (c->line & bit));
-
-	pic_changed(vm, mkvm_pic_set_irq(&vm->board->pic, irq, high));
-	return masked ? -1 : !(rises && waits);
 }
 
 bool mkvm_pic_pending(struct mkvm_vm *vm)
@@ -124,12 +92,11 @@ bool mkvm_pic_pending(struct mkvm_vm *vm)
 u8 mkvm_pic_intack(struct mkvm_vm *vm)
 {
 	unsigned long flags;
-	u32 effects;
 	u8 vector;
 
 	spin_lock_irqsave(&vm->board->lock, flags);
-	vector = mkvm_pic_acknowledge(&vm->board->pic, &effects);
-	pic_changed(vm, effects);
+	vector = mkvm_pic_acknowledge(&vm->board->pic);
+	pic_changed(vm);
 	spin_unlock_irqrestore(&vm->board->lock, flags);
 	return vector;
 }
@@ -139,25 +106,20 @@ static u32 pins_in_service(const struct mkvm_board *board)
 	return board->pic.chip[0].isr | board->pic.chip[1].isr << 8;
 }
 
-static void pic_io(struct mkvm_vm *vm, bool write, u16 port, u32 len, u8 *data)
+static void pic_io(struct mkvm_vm *vm, bool write, u16 port, u8 *value)
 {
 	struct mkvm_board *board = vm->board;
 	unsigned long flags, ended;
-	u32 effects, pin;
+	u32 pin;
 
-	if (len != 1) {			/* as KVM */
-		if (!write)
-			memset(data, 0, len);
-		return;
-	}
 	spin_lock_irqsave(&board->lock, flags);
 	ended = pins_in_service(board);
 	if (write)
-		effects = mkvm_pic_write(&board->pic, port, READ_ONCE(*data));
+		mkvm_pic_write(&board->pic, port, *value);
 	else
-		*data = mkvm_pic_read(&board->pic, port, &effects);
+		*value = mkvm_pic_read(&board->pic, port);
 	ended &= ~pins_in_service(board);
-	pic_changed(vm, effects);
+	pic_changed(vm);
 	spin_unlock_irqrestore(&board->lock, flags);
 	for_each_set_bit(pin, &ended, MKVM_PIC_NR_IRQS)
 		mkvm_irqfds_resample(vm, pin / 8, pin % 8);
@@ -179,12 +141,17 @@ int mkvm_set_pins(struct mkvm_vm *vm, u32 source, const u8 *pin, bool level)
 		line = 8 * chip + pin[chip] - 1;	/* the I/O APIC's are behind the 16 */
 		board->sources[line] &= ~bit;
 		board->sources[line] |= level ? bit : 0;
-		ret = chip == KVM_IRQCHIP_IOAPIC ?
-			set_ioapic_pin(vm, pin[chip] - 1, board->sources[line]) :
-			set_pic_pin(vm, line, board->sources[line]);
+		if (chip != KVM_IRQCHIP_IOAPIC)
+			ret = mkvm_pic_set_irq(&board->pic, line, board->sources[line]);
+		else
+			ret = mkvm_ioapic_set_pin(&board->ioapic, pin[chip] - 1,
+						  board->sources[line]);
+		if (ret == MKVM_PIN_DUE)
+			ret = send_pin(vm, pin[chip] - 1);
 		if (ret >= 0)
 			sum = max(sum, 0) + ret;
 	}
+	pic_changed(vm);
 	spin_unlock_irqrestore(&board->lock, flags);
 	return sum;
 }
@@ -199,11 +166,11 @@ int mkvm_set_pins(struct mkvm_vm *vm, u32 source, const u8 *pin, bool level)
  * Ticks that the guest had no time for come at half the interval, and at least
  * every millisecond, until it has caught up. Under irq_lock.
  */
-static void pit_arm(struct mkvm_board *board, u64 now)
+static void pit_arm(struct mkvm_board *board)
 {
-	u64 at = mkvm_pit_next_collect(&board->pit, now);
+	u64 now = ktime_get_ns(), at = mkvm_pit_next_collect(&board->pit, now);
 
-	if (board->pit_flags & KVM_PIT_FLAGS_HPET_LEGACY)
+	if (board->pit.flags & KVM_PIT_FLAGS_HPET_LEGACY)
 		at = MKVM_PIT_NEVER;
 	else if (board->ticks)
 		at = now + min_t(u64, at - now, 2 * NSEC_PER_MSEC) / 2;
@@ -214,76 +181,58 @@ static void pit_arm(struct mkvm_board *board, u64 now)
 			      HRTIMER_MODE_ABS_HARD);
 }
 
-static void pit_start(struct mkvm_board *board, u64 now)
+/* The input of IRQ 0 gets an edge: a tick that nobody could take is kept or forgotten. */
+static enum hrtimer_restart pit_timer_fired(struct hrtimer *timer)
 {
-	board->ticks = 0;
-	pit_arm(board, now);
-}
+	struct mkvm_board *board = container_of(timer, struct mkvm_board, pit_timer);
+	int ret = -1;
+	u64 ticks;
 
-/* The input of IRQ 0, as an edge: a tick that nobody could take is kept or forgotten. */
-static void pit_tick(struct mkvm_vm *vm)
-{
-	struct mkvm_board *board = vm->board;
-	int ret = mkvm_irq_set_gsi(vm, MKVM_SOURCE_PIT, PIT_GSI, true);
-
-	mkvm_irq_set_gsi(vm, MKVM_SOURCE_PIT, PIT_GSI, false);
+	spin_lock(&board->lock);
+	board->last_tick = ktime_get_ns();
+	ticks = board->ticks + mkvm_pit_collect(&board->pit, board->last_tick);
+	board->ticks = min_t(u64, ticks, MAX_TICKS);
+	spin_unlock(&board->lock);
+	if (ticks) {
+		ret = mkvm_irq_set_gsi(board->vm, MKVM_SOURCE_PIT, PIT_GSI, true);
+		mkvm_irq_set_gsi(board->vm, MKVM_SOURCE_PIT, PIT_GSI, false);
+	}
 	spin_lock(&board->lock);
 	if (ret < 0 || !board->reinject)
 		board->ticks = 0;
 	else if (ret && board->ticks)
 		board->ticks--;
-	spin_unlock(&board->lock);
-}
-
-static enum hrtimer_restart pit_timer_fired(struct hrtimer *timer)
-{
-	struct mkvm_board *board = container_of(timer, struct mkvm_board, pit_timer);
-	u64 now = ktime_get_ns();
-	u32 ticks;
-
-	spin_lock(&board->lock);
-	ticks = min_t(u64, board->ticks + mkvm_pit_collect(&board->pit, now), MAX_TICKS);
-	board->ticks = ticks;
-	board->last_tick = now;
-	spin_unlock(&board->lock);
-	if (ticks)
-		pit_tick(board->vm);
-	spin_lock(&board->lock);
-	pit_arm(board, now);
+	pit_arm(board);
 	spin_unlock(&board->lock);
 	return HRTIMER_NORESTART;
 }
 
-static void pit_io(struct mkvm_board *board, bool write, u16 port, u32 len, u8 *data)
+static void pit_io(struct mkvm_board *board, bool write, u16 port, u8 *value)
 {
 	bool speaker = port == MKVM_PIT_SPEAKER_PORT;
 	u32 offset = port - MKVM_PIT_PORT;
-	u8 value = READ_ONCE(*data);
 	unsigned long flags;
 	u64 now;
 
 	spin_lock_irqsave(&board->lock, flags);
 	now = ktime_get_ns();
-	if (write && speaker)
-		mkvm_pit_write_speaker(&board->pit, value, now);
-	else if (write)
-		mkvm_pit_write(&board->pit, offset, value, now);
-	else
-		value = speaker ? mkvm_pit_read_speaker(&board->pit, now) :
-				  mkvm_pit_read(&board->pit, offset, now);
-	if (write && !speaker)
-		pit_start(board, now);
+	if (write && speaker) {
+		mkvm_pit_write_speaker(&board->pit, *value, now);
+	} else if (write) {
+		mkvm_pit_write(&board->pit, offset, *value, now);
+		board->ticks = 0;
+		pit_arm(board);
+	} else {
+		*value = speaker ? mkvm_pit_read_speaker(&board->pit, now) :
+				   mkvm_pit_read(&board->pit, offset, now);
+	}
 	spin_unlock_irqrestore(&board->lock, flags);
-	if (write)
-		return;
-	memset(data, 0, len);
-	*data = value;
 }
 
 int mkvm_chips_pio(struct mkvm_vm *vm, bool write, u16 port, u32 len, void *data)
 {
 	struct mkvm_board *board = vm->board;
-	bool in_range;
+	u8 *first = data, value = write ? READ_ONCE(*first) : 0;
 
 	switch (port) {
 	case MKVM_PIC_PRIMARY_PORT ... MKVM_PIC_PRIMARY_PORT + 1:
@@ -291,17 +240,26 @@ int mkvm_chips_pio(struct mkvm_vm *vm, bool write, u16 port, u32 len, void *data
 	case MKVM_PIC_ELCR_PORT ... MKVM_PIC_ELCR_PORT + 1:
 		if (vm->irqchip != MKVM_IRQCHIP_KERNEL || (port & 1) + len > 2)
 			return -EOPNOTSUPP;
-		pic_io(vm, write, port, len, data);
-		return 0;
+		if (len == 1)		/* as KVM */
+			pic_io(vm, write, port, &value);
+		break;
 	case MKVM_PIT_PORT ... MKVM_PIT_PORT + 3:
-		in_range = board->has_pit && (port & 3) + len <= 4;
+		if (!board->has_pit || (port & 3) + len > 4)
+			return -EOPNOTSUPP;
+		pit_io(board, write, port, &value);
+		break;
+	case MKVM_PIT_SPEAKER_PORT:
+		if (!board->has_speaker)
+			return -EOPNOTSUPP;
+		pit_io(board, write, port, &value);
 		break;
 	default:
-		in_range = port == MKVM_PIT_SPEAKER_PORT && board->has_speaker;
-	}
-	if (!in_range)
 		return -EOPNOTSUPP;
-	pit_io(board, write, port, len, data);
+	}
+	if (!write) {
+		memset(data, 0, len);
+		*first = value;
+	}
 	return 0;
 }
 
@@ -322,7 +280,7 @@ int mkvm_get_irqchip(struct mkvm_vm *vm, void *arg)
 	if (id == KVM_IRQCHIP_IOAPIC)
 		mkvm_ioapic_get(&board->ioapic, &chip->chip.ioapic);
 	else
-		mkvm_pic_get(&board->pic, array_index_nospec(id, 2), &chip->chip.pic);
+		chip->chip.pic = board->pic.chip[array_index_nospec(id, 2)];
 	spin_unlock_irq(&board->lock);
 	return 0;
 }
@@ -341,8 +299,8 @@ int mkvm_set_irqchip(struct mkvm_vm *vm, void *arg)
 	if (id == KVM_IRQCHIP_IOAPIC)
 		send_pins(vm, mkvm_ioapic_set(&board->ioapic, &chip->chip.ioapic));
 	else
-		pic_changed(vm, mkvm_pic_set(&board->pic, array_index_nospec(id, 2),
-					     &chip->chip.pic));
+		mkvm_pic_set(&board->pic, array_index_nospec(id, 2), &chip->chip.pic);
+	pic_changed(vm);
 	spin_unlock_irq(&board->lock);
 	return 0;
 }
@@ -358,38 +316,26 @@ int mkvm_create_pit(struct mkvm_vm *vm, void *arg)
 	return 0;
 }
 
-/* KVM_GET_PIT's struct is the beginning of KVM_GET_PIT2's. */
 int mkvm_get_pit(struct mkvm_vm *vm, void *arg)
 {
-	struct mkvm_board *board = vm->board;
-	struct kvm_pit_state2 *state = arg;
-
-	if (!board->has_pit)
+	if (!vm->board->has_pit)
 		return -ENXIO;
-	memset(state, 0, sizeof(*state));
-	spin_lock_irq(&board->lock);
-	mkvm_pit_get(&board->pit, state->channels);
-	state->flags = board->pit_flags & KVM_PIT_FLAGS_HPET_LEGACY;
-	if (board->pit.speaker & 2)
-		state->flags |= KVM_PIT_FLAGS_SPEAKER_DATA_ON;
-	spin_unlock_irq(&board->lock);
+	spin_lock_irq(&vm->board->lock);
+	mkvm_pit_get(&vm->board->pit, arg);
+	spin_unlock_irq(&vm->board->lock);
 	return 0;
 }
 
 int mkvm_set_pit(struct mkvm_vm *vm, void *arg)
 {
 	struct mkvm_board *board = vm->board;
-	const struct kvm_pit_state2 *state = arg;
-	u64 now = ktime_get_ns();
 
 	if (!board->has_pit)
 		return -ENXIO;
 	spin_lock_irq(&board->lock);
-	mkvm_pit_set(&board->pit, state->channels, now);
-	board->pit.speaker = board->pit.channel[2].gate |
-			     (state->flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON);
-	board->pit_flags = state->flags;
-	pit_start(board, now);
+	mkvm_pit_set(&board->pit, arg, ktime_get_ns());
+	board->ticks = 0;
+	pit_arm(board);
 	spin_unlock_irq(&board->lock);
 	return 0;
 }
@@ -406,11 +352,6 @@ int mkvm_reinject_control(struct mkvm_vm *vm, void *arg)
 
 void mkvm_chips_init(struct mkvm_board *board)
 {
-	mkvm_bus_announce(board, MKVM_PIC_PRIMARY_PORT, MKVM_PIC_PRIMARY_PORT);
-	mkvm_bus_announce(board, MKVM_PIC_SECONDARY_PORT, MKVM_PIC_SECONDARY_PORT);
-	mkvm_bus_announce(board, MKVM_PIC_ELCR_PORT, MKVM_PIC_ELCR_PORT);
-	mkvm_bus_announce(board, MKVM_PIT_PORT, MKVM_PIT_PORT);
-	mkvm_bus_announce(board, MKVM_PIT_SPEAKER_PORT, MKVM_PIT_SPEAKER_PORT);
 	spin_lock_init(&board->lock);
 	mkvm_pic_reset(&board->pic);
 	mkvm_ioapic_reset(&board->ioapic);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * ioeventfds: a write of the guest's signals an eventfd; and irqfds: an eventfd's
- * signal is an interrupt.
- */
+/* irqfds: an eventfd's signal is an interrupt. */
 #include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/poll.h>
@@ -11,92 +8,12 @@
 #include "irq/board.h"
 #include "host/compat.h"
 
-/* ---- ioeventfd ---- */
-
-static bool collides(const struct mkvm_range *a, const struct mkvm_range *b)
-{
-	return a->addr == b->addr &&
-	       (!a->size || !b->size ||
-		(a->size == b->size &&
-		 (a->any_value || b->any_value || a->value == b->value)));
-}
-
-static int assign_doorbell(struct mkvm_vm *vm, enum mkvm_range_kind kind,
-			   const struct mkvm_range *range)
-{
-	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
-	u32 i;
-
-	for (i = 0; all && i < all->nr; i++)
-		if (collides(&all->range[i], range))
-			return -EEXIST;
-	return mkvm_bus_insert(vm, kind, range);
-}
-
-static int deassign_doorbell(struct mkvm_vm *vm, enum mkvm_range_kind kind,
-			     const struct mkvm_range *range)
-{
-	const struct mkvm_ranges *all = mkvm_bus_ranges(vm, kind);
-	const struct mkvm_range *r;
-	int ret;
-	u32 i;
-
-	for (i = 0; all && i < all->nr; i++) {
-		r = &all->range[i];
-		if (r->addr != range->addr || r->size != range->size ||
-		    r->eventfd != range->eventfd || r->any_value != range->any_value ||
-		    (!r->any_value && r->value != range->value))
-			continue;
-		ret = mkvm_bus_remove(vm, kind, i);
-		if (!ret)
-			eventfd_ctx_put(range->eventfd);	/* the array's reference */
-		return ret;
-	}
-	return -ENOENT;
-}
-
-static bool ioeventfd_valid(const struct kvm_ioeventfd *args)
-{
-	const u32 known = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |
-			  KVM_IOEVENTFD_FLAG_DEASSIGN;
-
-	return !(args->flags & ~known) && args->addr + args->len >= args->addr &&
-	       (args->len ? is_power_of_2(args->len) && args->len <= 8 :
-			    !(args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH));
-}
-
-int mkvm_ioeventfd(struct mkvm_vm *vm, void *arg)
-{
-	const struct kvm_ioeventfd *args = arg;
-	bool pio = args->flags & KVM_IOEVENTFD_FLAG_PIO;
-	bool deassign = args->flags & KVM_IOEVENTFD_FLAG_DEASSIGN;
-	enum mkvm_range_kind kind = pio ? MKVM_DOORBELL_PIO : MKVM_DOORBELL_MMIO;
-	struct mkvm_range range = {
-		.addr = args->addr, .size = args->len, .value = args->datamatch,
-		.any_value = !(args->flags & KVM_IOEVENTFD_FLAG_DATAMATCH),
-	};
-	int ret;
-
-	if (!deassign && !ioeventfd_valid(args))
-		return -EINVAL;
-	range.eventfd = eventfd_ctx_fdget(args->fd);
-	if (IS_ERR(range.eventfd))
-		return PTR_ERR(range.eventfd);
-	ret = deassign ? deassign_doorbell(vm, kind, &range) : assign_doorbell(vm, kind, &range);
-	if (deassign || ret)
-		eventfd_ctx_put(range.eventfd);
-	return ret;
-}
-
-/* ---- irqfd: an eventfd's signal is an interrupt ---- */
-
 struct mkvm_irqfd {
 	struct mkvm_vm *vm;		/* [I], as all but link */
 	u32 gsi;
 	struct eventfd_ctx *eventfd;
-	struct eventfd_ctx *resample;	/* signalled when the guest is done; NULL: edge */
-	struct list_head link;		/* [e] in board->irqfds */
-	bool gone;			/* [e] taken out of there, by who frees it */
+	struct eventfd_ctx *resample;	/* level: signalled when the guest is done; NULL: edge */
+	struct hlist_node link;		/* [e] in board->irqfds, until somebody frees it */
 	wait_queue_entry_t wait;
 	wait_queue_head_t *queue;	/* the eventfd's */
 	poll_table poll;
@@ -114,27 +31,19 @@ static void inject(const struct mkvm_irqfd *f)
 	mkvm_irq_set_gsi(f->vm, MKVM_SOURCE_USER, f->gsi, false);
 }
 
-static bool resampled(struct mkvm_board *board, u32 gsi)
-{
-	const struct mkvm_irqfd *f;
-
-	list_for_each_entry(f, &board->irqfds[1], link)
-		if (f->gsi == gsi)
-			return true;
-	return false;
-}
-
 /* Nobody sees it any more. All irqfds with resampling drive a line as one. */
 static void irqfd_free(struct mkvm_irqfd *f)
 {
 	struct mkvm_board *board = f->vm->board;
-	bool lower;
+	const struct mkvm_irqfd *other;
+	bool last = true;
 
 	if (f->resample) {
 		spin_lock_irq(&board->irqfds_lock);
-		lower = !resampled(board, f->gsi);
+		hlist_for_each_entry(other, &board->irqfds, link)
+			last &= !other->resample || other->gsi != f->gsi;
 		spin_unlock_irq(&board->irqfds_lock);
-		if (lower)
+		if (last)
 			mkvm_irq_set_gsi(f->vm, MKVM_SOURCE_RESAMPLED, f->gsi, false);
 		eventfd_ctx_put(f->resample);
 	}
@@ -150,11 +59,10 @@ static void irqfd_free_rcu(struct rcu_head *rcu)
 /* False: another one frees it. Under irqfds_lock. */
 static bool take_out(struct mkvm_irqfd *f)
 {
-	if (f->gone)
-		return false;
-	f->gone = true;
-	list_del_rcu(&f->link);
-	return true;
+	bool ours = !hlist_unhashed(&f->link);
+
+	hlist_del_init_rcu(&f->link);
+	return ours;
 }
 
 /* What take_out() gave to a thread. */
@@ -207,74 +115,57 @@ static void irqfd_queued(struct file *file, wait_queue_head_t *queue, poll_table
 static struct mkvm_irqfd *find_irqfd(struct mkvm_board *board, const struct eventfd_ctx *eventfd)
 {
 	struct mkvm_irqfd *f;
-	int i;
 
-	for (i = 0; i < ARRAY_SIZE(board->irqfds); i++)
-		list_for_each_entry(f, &board->irqfds[i], link)
-			if (f->eventfd == eventfd)
-				return f;
+	hlist_for_each_entry(f, &board->irqfds, link)
+		if (f->eventfd == eventfd)
+			return f;
 	return NULL;
 }
 
 static int publish_irqfd(struct mkvm_irqfd *f)
 {
 	struct mkvm_board *board = f->vm->board;
-	int ret = 0;
+	bool busy;
 
 	spin_lock_irq(&board->irqfds_lock);
-	if (find_irqfd(board, f->eventfd))
-		ret = -EBUSY;
-	else
-		list_add_tail_rcu(&f->link, &board->irqfds[!!f->resample]);
+	busy = find_irqfd(board, f->eventfd);
+	if (!busy)
+		hlist_add_head_rcu(&f->link, &board->irqfds);
 	spin_unlock_irq(&board->irqfds_lock);
-	return ret;
+	return busy ? -EBUSY : 0;
 }
 
-/* file stays open meanwhile, so that no close comes between the steps; and vm->lock is held. */
-static int start_irqfd(struct mkvm_irqfd *f, struct file *file)
-{
-	int ret;
-
-	f->eventfd = eventfd_ctx_fileget(file);
-	if (IS_ERR(f->eventfd))
-		return PTR_ERR(f->eventfd);
-	init_waitqueue_func_entry(&f->wait, irqfd_wake);
-	init_poll_funcptr(&f->poll, irqfd_queued);
-	ret = publish_irqfd(f);
-	if (ret)
-		eventfd_ctx_put(f->eventfd);
-	else if (vfs_poll(file, &f->poll) & EPOLLIN)
-		inject(f);		/* signalled before it was ours */
-	return ret;
-}
-
+/* The eventfd's file stays open, so that no close comes between the steps; and vm->lock is held. */
 static int assign_irqfd(struct mkvm_vm *vm, const struct kvm_irqfd *args)
 {
-	struct mkvm_irqfd *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
-	struct file *file = NULL;
-	int ret;
+	struct file *file = eventfd_fget(args->fd);
+	struct mkvm_irqfd *f;
+	int ret = -ENOMEM;
 
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 	if (!f)
-		return -ENOMEM;
+		goto out;
 	f->vm = vm;
 	f->gsi = args->gsi;
-	file = eventfd_fget(args->fd);
-	ret = PTR_ERR_OR_ZERO(file);
-	if (ret)
-		goto free;
+	f->eventfd = eventfd_ctx_fileget(file);
 	if (args->flags & KVM_IRQFD_FLAG_RESAMPLE)
 		f->resample = eventfd_ctx_fdget(args->resamplefd);
-	ret = PTR_ERR_OR_ZERO(f->resample);
-	if (ret)
-		goto file;
-	ret = start_irqfd(f, file);
-	if (ret && f->resample)
+	init_waitqueue_func_entry(&f->wait, irqfd_wake);
+	init_poll_funcptr(&f->poll, irqfd_queued);
+	ret = PTR_ERR_OR_ZERO(f->resample) ?: publish_irqfd(f);
+	if (!ret) {
+		if (vfs_poll(file, &f->poll) & EPOLLIN)
+			inject(f);	/* signalled before it was ours */
+		goto out;
+	}
+	if (!IS_ERR_OR_NULL(f->resample))
 		eventfd_ctx_put(f->resample);
-file:
+	eventfd_ctx_put(f->eventfd);
+	kfree(f);
+out:
 	fput(file);
-free:
-	if (ret)
-		kfree(f);
 	return ret;
 }
 
@@ -315,26 +206,27 @@ void mkvm_irqfds_free(struct mkvm_vm *vm)
 {
 	struct mkvm_board *board = vm->board;
 	struct mkvm_irqfd *f;
-	int i;
 
-	for (i = 0; i < ARRAY_SIZE(board->irqfds); i++)
-		for (;;) {
-			spin_lock_irq(&board->irqfds_lock);
-			f = list_first_entry_or_null(&board->irqfds[i], struct mkvm_irqfd, link);
-			if (f)
-				take_out(f);
-			spin_unlock_irq(&board->irqfds_lock);
-			if (!f)
-				break;
+	do {
+		spin_lock_irq(&board->irqfds_lock);
+		f = hlist_entry_safe(board->irqfds.first, struct mkvm_irqfd, link);
+		if (f)
+			take_out(f);
+		spin_unlock_irq(&board->irqfds_lock);
+		if (f)
 			irqfd_shut_down(f);
-		}
+	} while (f);
 	srcu_barrier(&board->srcu);
 }
 
-static bool drives(struct mkvm_vm *vm, u32 gsi, u32 chip, u32 pin)
+/* With resampling, and of this pin? */
+static bool drives(const struct mkvm_irqfd *f, u32 chip, u32 pin)
 {
-	struct mkvm_route route = mkvm_find_route(vm, gsi);
+	struct mkvm_route route;
 
+	if (!f->resample)
+		return false;
+	route = mkvm_find_route(f->vm, f->gsi);
 	return !route.msi && route.pin[chip] == pin + 1;
 }
 
@@ -345,11 +237,11 @@ void mkvm_irqfds_resample(struct mkvm_vm *vm, u32 chip, u32 pin)
 	int idx = srcu_read_lock(&board->srcu);
 	struct mkvm_irqfd *f;
 
-	list_for_each_entry_srcu(f, &board->irqfds[1], link, srcu_read_lock_held(&board->srcu))
-		if (drives(vm, f->gsi, chip, pin))
+	hlist_for_each_entry_srcu(f, &board->irqfds, link, srcu_read_lock_held(&board->srcu))
+		if (drives(f, chip, pin))
 			mkvm_irq_set_gsi(vm, MKVM_SOURCE_RESAMPLED, f->gsi, false);
-	list_for_each_entry_srcu(f, &board->irqfds[1], link, srcu_read_lock_held(&board->srcu))
-		if (drives(vm, f->gsi, chip, pin))
+	hlist_for_each_entry_srcu(f, &board->irqfds, link, srcu_read_lock_held(&board->srcu))
+		if (drives(f, chip, pin))
 			mkvm_eventfd_signal(f->resample);
 	srcu_read_unlock(&board->srcu, idx);
 }

@@ -7,8 +7,7 @@
 #include "irq/board.h"
 
 struct mkvm_routes {
-	u32 nr;			/* GSIs */
-	struct mkvm_route gsi[];
+	struct mkvm_route gsi[MKVM_MAX_ROUTES];
 };
 
 /* Until userspace sets routes: to the pin of the I/O APIC, and the first 16 to the 8259s, too. */
@@ -34,8 +33,8 @@ struct mkvm_route mkvm_find_route(struct mkvm_vm *vm, u32 gsi)
 	routes = srcu_dereference(vm->board->routes, &vm->board->srcu);
 	if (!routes)
 		route = default_route(vm, gsi);
-	else if (gsi < routes->nr)
-		route = routes->gsi[array_index_nospec(gsi, routes->nr)];
+	else if (gsi < MKVM_MAX_ROUTES)
+		route = routes->gsi[array_index_nospec(gsi, MKVM_MAX_ROUTES)];
 	srcu_read_unlock(&vm->board->srcu, idx);
 	return route;
 }
@@ -48,16 +47,13 @@ static struct mkvm_apic_message decode_msi(u32 address, u32 data)
 	u8 mode = data >> 8 & 7;
 
 	return (struct mkvm_apic_message){
-		.dest = address >> 12 & 0xff,
-		.vector = data,
+		.dest = address >> 12 & 0xff, .logical = address & BIT(2), .vector = data,
 		.mode = redirect && mode == MKVM_APIC_FIXED ? MKVM_APIC_LOWEST : mode,
-		.logical = address & BIT(2),
-		.level = data & BIT(15),
-		.assert = true,
+		.level = data & BIT(15), .assert = true,
 	};
 }
 
-static int send_msi(struct mkvm_vm *vm, u32 address, u32 data)
+int mkvm_send_msi(struct mkvm_vm *vm, u32 address, u32 data)
 {
 	struct mkvm_apic_message m = decode_msi(address, data);
 
@@ -68,11 +64,11 @@ bool mkvm_eoi_of_routes(struct mkvm_vm *vm, u8 vector)
 {
 	int idx = srcu_read_lock(&vm->board->srcu);
 	const struct mkvm_routes *routes = srcu_dereference(vm->board->routes, &vm->board->srcu);
-	u32 gsi, nr = routes ? min(routes->nr, vm->ioapic_pins) : 0;
+	u32 gsi, pins = routes ? min_t(u32, vm->ioapic_pins, MKVM_MAX_ROUTES) : 0;
 	struct mkvm_apic_message m;
 	bool found = false;
 
-	for (gsi = 0; gsi < nr && !found; gsi++) {
+	for (gsi = 0; gsi < pins && !found; gsi++) {
 		m = decode_msi(routes->gsi[gsi].address, routes->gsi[gsi].data);
 		found = routes->gsi[gsi].msi && m.level && m.vector == vector;
 	}
@@ -86,7 +82,7 @@ int mkvm_signal_msi(struct mkvm_vm *vm, void *arg)
 
 	if (!vm->irqchip || (msi->flags & ~KVM_MSI_VALID_DEVID))
 		return -EINVAL;
-	return send_msi(vm, msi->address_lo, msi->data);
+	return mkvm_send_msi(vm, msi->address_lo, msi->data);
 }
 
 /* ---- lines ---- */
@@ -96,7 +92,7 @@ int mkvm_irq_set_gsi(struct mkvm_vm *vm, u32 source, u32 gsi, bool level)
 	struct mkvm_route route = mkvm_find_route(vm, gsi);
 
 	if (route.msi)
-		return level ? send_msi(vm, route.address, route.data) : -1;
+		return level ? mkvm_send_msi(vm, route.address, route.data) : -1;
 	return mkvm_set_pins(vm, source, route.pin, level);
 }
 
@@ -112,17 +108,27 @@ int mkvm_irq_line(struct mkvm_vm *vm, void *arg)
 
 /* ---- the table ---- */
 
-static bool has_pins(const struct mkvm_route *route)
-{
-	return route->pin[0] || route->pin[1] || route->pin[2];
-}
-
-static int add_pin(struct mkvm_vm *vm, struct mkvm_route *route,
-		   const struct kvm_irq_routing_entry *e)
+/* A GSI is one message, or a pin each of some chips. */
+static int add_route(struct mkvm_vm *vm, struct mkvm_routes *routes,
+		     const struct kvm_irq_routing_entry *e)
 {
 	u32 chip = e->u.irqchip.irqchip, pin = e->u.irqchip.pin;
+	struct mkvm_route *route;
 
-	if (vm->irqchip != MKVM_IRQCHIP_KERNEL || e->flags || route->msi ||
+	if (e->gsi >= MKVM_MAX_ROUTES)
+		return -EINVAL;
+	route = &routes->gsi[array_index_nospec(e->gsi, MKVM_MAX_ROUTES)];
+	if (route->msi)
+		return -EINVAL;
+	if (e->type == KVM_IRQ_ROUTING_MSI) {
+		if (e->flags & ~KVM_MSI_VALID_DEVID || memchr_inv(route, 0, sizeof(*route)))
+			return -EINVAL;
+		route->msi = true;
+		route->address = e->u.msi.address_lo;
+		route->data = e->u.msi.data;
+		return 0;
+	}
+	if (e->type != KVM_IRQ_ROUTING_IRQCHIP || vm->irqchip != MKVM_IRQCHIP_KERNEL || e->flags ||
 	    chip >= KVM_NR_IRQCHIPS || pin >= (chip == KVM_IRQCHIP_IOAPIC ? MKVM_IOAPIC_PINS : 8))
 		return -EINVAL;
 	chip = array_index_nospec(chip, KVM_NR_IRQCHIPS);
@@ -132,62 +138,12 @@ static int add_pin(struct mkvm_vm *vm, struct mkvm_route *route,
 	return 0;
 }
 
-static int add_msi(struct mkvm_route *route, const struct kvm_irq_routing_entry *e)
-{
-	if ((e->flags & ~KVM_MSI_VALID_DEVID) || route->msi || has_pins(route))
-		return -EINVAL;
-	route->msi = true;
-	route->address = e->u.msi.address_lo;
-	route->data = e->u.msi.data;
-	return 0;
-}
-
-static int add_route(struct mkvm_vm *vm, struct mkvm_routes *routes,
-		     const struct kvm_irq_routing_entry *e)
-{
-	struct mkvm_route *route = &routes->gsi[array_index_nospec(e->gsi, routes->nr)];
-
-	switch (e->type) {
-	case KVM_IRQ_ROUTING_IRQCHIP:
-		return add_pin(vm, route, e);
-	case KVM_IRQ_ROUTING_MSI:
-		return add_msi(route, e);
-	default:
-		return -EINVAL;
-	}
-}
-
-static struct mkvm_routes *build_routes(struct mkvm_vm *vm,
-					const struct kvm_irq_routing_entry *e, u32 nr)
-{
-	struct mkvm_routes *routes;
-	u32 i, gsis = 0;
-	int ret = 0;
-
-	for (i = 0; i < nr; i++) {
-		if (e[i].gsi >= MKVM_MAX_ROUTES)
-			return ERR_PTR(-EINVAL);
-		gsis = max(gsis, e[i].gsi + 1);
-	}
-	routes = kvzalloc(struct_size(routes, gsi, gsis), GFP_KERNEL_ACCOUNT);
-	if (!routes)
-		return ERR_PTR(-ENOMEM);
-	routes->nr = gsis;
-	for (i = 0; i < nr && !ret; i++)
-		ret = add_route(vm, routes, &e[i]);
-	if (!ret)
-		return routes;
-	kvfree(routes);
-	return ERR_PTR(ret);
-}
-
 static void publish(struct mkvm_vm *vm, struct mkvm_routes *next)
 {
 	struct mkvm_routes *old;
 
 	mutex_lock(&vm->lock);
-	old = rcu_dereference_protected(vm->board->routes, lockdep_is_held(&vm->lock));
-	rcu_assign_pointer(vm->board->routes, next);
+	old = rcu_replace_pointer(vm->board->routes, next, lockdep_is_held(&vm->lock));
 	mutex_unlock(&vm->lock);
 	synchronize_srcu_expedited(&vm->board->srcu);
 	kvfree(old);
@@ -195,23 +151,28 @@ static void publish(struct mkvm_vm *vm, struct mkvm_routes *next)
 
 int mkvm_set_gsi_routing(struct mkvm_vm *vm, struct kvm_irq_routing __user *user)
 {
-	struct kvm_irq_routing_entry *entries = NULL;
+	struct kvm_irq_routing_entry *entries;
 	struct kvm_irq_routing head;
 	struct mkvm_routes *routes;
+	int ret = 0;
+	u32 i;
 
 	if (copy_from_user(&head, user, sizeof(head)))
 		return -EFAULT;
 	if (!vm->irqchip || head.nr > MKVM_MAX_ROUTES || head.flags)
 		return -EINVAL;
-	if (head.nr) {
-		entries = vmemdup_user(user->entries, array_size(sizeof(*entries), head.nr));
-		if (IS_ERR(entries))
-			return PTR_ERR(entries);
-	}
-	routes = build_routes(vm, entries, head.nr);
+	entries = vmemdup_user(user->entries, array_size(sizeof(*entries), head.nr));
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	routes = kvzalloc(sizeof(*routes), GFP_KERNEL_ACCOUNT);
+	if (!routes)
+		ret = -ENOMEM;
+	for (i = 0; i < head.nr && !ret; i++)
+		ret = add_route(vm, routes, &entries[i]);
 	kvfree(entries);
-	if (IS_ERR(routes))
-		return PTR_ERR(routes);
-	publish(vm, routes);
-	return 0;
+	if (ret)
+		kvfree(routes);
+	else
+		publish(vm, routes);
+	return ret;
 }

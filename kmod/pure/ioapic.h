@@ -26,6 +26,7 @@
 #define MKVM_RTE_REMOTE_IRR	BIT_ULL(14)	/* level: waits for its EOI; read-only */
 #define MKVM_RTE_LEVEL		BIT_ULL(15)
 #define MKVM_RTE_MASKED		BIT_ULL(16)
+#define MKVM_RTE_MSI_DATA	0x87ffull	/* in the places of an MSI's data */
 #define MKVM_RTE_DEST(e)	((u8)((e) >> 56))
 
 /* What mkvm_ioapic_set_pin says; KVM_IRQ_LINE_STATUS passes on the first three. */

@@ -2,11 +2,16 @@
 /* The 8259A pair. */
 #include "pic.h"
 
+#include "ioapic.h"
+
 #define ICW1_SELECT	MKVM_BIT(4)
 #define ICW1_ICW4	MKVM_BIT(0)
 #define ICW1_SINGLE	MKVM_BIT(1)
 #define ICW4_AUTO_EOI	MKVM_BIT(1)
 #define ICW4_NESTED	MKVM_BIT(4)
+#define OCW2_EOI	MKVM_BIT(5)
+#define OCW2_SPECIFIC	MKVM_BIT(6)
+#define OCW2_ROTATE	MKVM_BIT(7)
 #define OCW3_SELECT	MKVM_BIT(3)
 #define OCW3_READ_ISR	MKVM_BIT(0)
 #define OCW3_READ	MKVM_BIT(1)
@@ -14,92 +19,53 @@
 #define OCW3_MASK	MKVM_BIT(5)
 #define OCW3_SET_MASK	MKVM_BIT(6)
 
-/* OCW2 bits 7:5: rotate, specific level, end of interrupt */
-enum ocw2 {
-	OCW2_ROTATE_AUTO_OFF,
-	OCW2_EOI,
-	OCW2_NOTHING,
-	OCW2_SPECIFIC_EOI,
-	OCW2_ROTATE_AUTO_ON,
-	OCW2_ROTATE_EOI,
-	OCW2_SET_PRIORITY,
-	OCW2_ROTATE_SPECIFIC_EOI,
-};
-
-/* IRQs 0, 1, 2, 8 and 13 belong to devices on the board: always edge. */
-static const u8 elcr_writable[2] = { 0xf8, 0xde };
-
 /* The bit of @pins that comes first in the rotated priority order, or -1. */
-static int highest(const struct mkvm_pic_chip *c, u8 pins)
+static int highest(const struct kvm_pic_state *c, u8 pins)
 {
 	unsigned int i;
 
-	for (i = 1; i <= 8; i++)
-		if (pins & MKVM_BIT((c->lowest + i) & 7))
-			return (c->lowest + i) & 7;
+	for (i = 0; i < 8; i++)
+		if (pins & MKVM_BIT((c->priority_add + i) & 7))
+			return (c->priority_add + i) & 7;
 	return -1;
 }
 
-/* 0 is served first. */
-static unsigned int rank(const struct mkvm_pic_chip *c, int pin)
+static void make_lowest(struct kvm_pic_state *c, int pin)
 {
-	return (pin - c->lowest - 1) & 7;
+	c->priority_add = (pin + 1) & 7;
 }
 
-static u8 pins_in_service(const struct mkvm_pic_chip *c)
+static u8 pins_in_service(const struct kvm_pic_state *c)
 {
 	return c->special_mask ? c->isr & ~c->imr : c->isr;
 }
 
 /* The request that the chip asks service for, or -1. */
-static int request(const struct mkvm_pic_chip *c)
+static int request(const struct kvm_pic_state *c)
 {
-	int wanted = highest(c, c->irr & ~c->imr);
-	int busy = highest(c, pins_in_service(c));
+	u8 wanted = c->irr & ~c->imr, busy = pins_in_service(c);
+	int pin = highest(c, wanted | busy);
 
-	if (wanted < 0 || busy < 0 || rank(c, wanted) < rank(c, busy))
-		return wanted;
+	if (pin < 0 || !(wanted & MKVM_BIT(pin)))
+		return -1;
 	/* The secondary may interrupt itself: it has priorities of its own. */
-	if (wanted == busy && wanted == MKVM_PIC_CASCADE && c->fully_nested)
-		return wanted;
-	return -1;
+	if (busy & MKVM_BIT(pin) && !(pin == MKVM_PIC_CASCADE && c->special_fully_nested_mode))
+		return -1;
+	return pin;
 }
 
 /*
- * An edge stays requested after the line falls; the chip would turn that into
- * a spurious interrupt, but every board's devices hold their line.
- */
-static void set_pin(struct mkvm_pic_chip *c, unsigned int pin, bool high)
-{
-	u8 bit = MKVM_BIT(pin);
-
-	if (c->elcr & bit)
-		c->irr = high ? c->irr | bit : c->irr & ~bit;
-	else if (high && !(c->line & bit))
-		c->irr |= bit;
-	c->line = high ? c->line | bit : c->line & ~bit;
-}
-
-/*
- * The wire between the chips follows the secondary's INT in both directions,
- * like a level: INT stays up when the next request waits behind the served one.
+ * Run after every change. The wire between the chips follows the secondary's INT in both
+ * directions, like a level: INT stays up when the next request waits behind the served one.
  */
 static void cascade(struct mkvm_pic *pic)
 {
-	struct mkvm_pic_chip *primary = &pic->chip[0];
 	u8 bit = MKVM_BIT(MKVM_PIC_CASCADE);
 
 	if (request(&pic->chip[1]) >= 0)
-		primary->irr |= bit;
+		pic->chip[0].irr |= bit;
 	else
-		primary->irr &= ~bit;
-}
-
-/* Run after every change: passes on the secondary's INT, tells of INTR's. */
-static u32 settle(struct mkvm_pic *pic, bool before)
-{
-	cascade(pic);
-	return mkvm_pic_output(pic) == before ? 0 : MKVM_PIC_OUTPUT;
+		pic->chip[0].irr &= ~bit;
 }
 
 bool mkvm_pic_output(const struct mkvm_pic *pic)
@@ -107,281 +73,218 @@ bool mkvm_pic_output(const struct mkvm_pic *pic)
 	return request(&pic->chip[0]) >= 0;
 }
 
+/* IRQs 0, 1, 2, 8 and 13 belong to devices on the board: always edge. */
 void mkvm_pic_reset(struct mkvm_pic *pic)
 {
-	unsigned int i;
+	*pic = (struct mkvm_pic){
+		.chip = { { .imr = 0xff, .elcr_mask = 0xf8 }, { .imr = 0xff, .elcr_mask = 0xde } },
+	};
+}
 
-	memset(pic, 0, sizeof(*pic));
-	for (i = 0; i < 2; i++) {
-		pic->chip[i].lowest = 7;
-		pic->chip[i].imr = 0xff;
+/*
+ * An edge stays requested after the line falls; the chip would turn that into
+ * a spurious interrupt, but every board's devices hold their line.
+ */
+int mkvm_pic_set_irq(struct mkvm_pic *pic, unsigned int irq, bool high)
+{
+	struct kvm_pic_state *c = &pic->chip[irq >> 3 & 1];
+	u8 bit = MKVM_BIT(irq & 7), level = c->elcr & bit;
+	bool rises = high && (level || !(c->last_irr & bit)), waits = c->irr & bit;
+
+	if (irq < MKVM_PIC_NR_IRQS && irq != MKVM_PIC_CASCADE) {
+		if (rises)
+			c->irr |= bit;
+		else if (!high)
+			c->irr &= ~level;
+		c->last_irr = high ? c->last_irr | bit : c->last_irr & ~bit;
+		cascade(pic);
+	}
+	if (c->imr & bit)
+		return MKVM_PIN_IGNORED;
+	return rises && waits ? MKVM_PIN_COALESCED : MKVM_PIN_DONE;
+}
+
+/* Section "Initialization Command Words 1 and 2 (ICW1, ICW2)": edges have to come again. */
+static void write_icw1(struct kvm_pic_state *c, u8 value)
+{
+	*c = (struct kvm_pic_state){
+		.last_irr = c->last_irr, .elcr = c->elcr, .elcr_mask = c->elcr_mask,
+		.irr = c->last_irr & c->elcr, .irq_base = c->irq_base,
+		.init_state = MKVM_PIC_ICW2, .init4 = !!(value & ICW1_ICW4),
+	};
+}
+
+static void write_ocw2(struct kvm_pic_state *c, u8 value)
+{
+	int pin = value & OCW2_SPECIFIC ? value & 7 : highest(c, pins_in_service(c));
+
+	if (!(value & (OCW2_EOI | OCW2_SPECIFIC))) {
+		c->rotate_on_auto_eoi = !!(value & OCW2_ROTATE);
+	} else if (pin >= 0) {
+		if (value & OCW2_EOI)
+			c->isr &= ~MKVM_BIT(pin);
+		if (value & OCW2_ROTATE)
+			make_lowest(c, pin);
 	}
 }
 
-u32 mkvm_pic_set_irq(struct mkvm_pic *pic, unsigned int irq, bool high)
-{
-	bool before = mkvm_pic_output(pic);
-
-	if (irq >= MKVM_PIC_NR_IRQS || irq == MKVM_PIC_CASCADE)
-		return 0;
-	set_pin(&pic->chip[irq >> 3], irq & 7, high);
-	return settle(pic, before);
-}
-
-/* Section "Initialization Command Words 1 and 2 (ICW1, ICW2)". */
-static void write_icw1(struct mkvm_pic_chip *c, u8 value)
-{
-	c->irr = c->line & c->elcr;	/* edges have to come again */
-	c->isr = 0;
-	c->imr = 0;
-	c->lowest = 7;
-	c->auto_eoi = 0;
-	c->fully_nested = 0;
-	c->rotate_auto_eoi = 0;
-	c->special_mask = 0;
-	c->poll = 0;
-	c->read_isr = 0;
-	c->single = !!(value & ICW1_SINGLE);
-	c->expect_icw4 = !!(value & ICW1_ICW4);
-	c->step = MKVM_PIC_ICW2;
-}
-
-static void end_of_interrupt(struct mkvm_pic_chip *c, int pin, bool rotate)
-{
-	if (pin < 0)
-		return;
-	c->isr &= ~MKVM_BIT(pin);
-	if (rotate)
-		c->lowest = pin;
-}
-
-static void write_ocw2(struct mkvm_pic_chip *c, u8 value)
-{
-	int pin = value & 7;
-
-	switch ((enum ocw2)(value >> 5)) {
-	case OCW2_ROTATE_AUTO_OFF:
-		c->rotate_auto_eoi = 0;
-		break;
-	case OCW2_ROTATE_AUTO_ON:
-		c->rotate_auto_eoi = 1;
-		break;
-	case OCW2_EOI:
-		end_of_interrupt(c, highest(c, pins_in_service(c)), false);
-		break;
-	case OCW2_ROTATE_EOI:
-		end_of_interrupt(c, highest(c, pins_in_service(c)), true);
-		break;
-	case OCW2_SPECIFIC_EOI:
-		end_of_interrupt(c, pin, false);
-		break;
-	case OCW2_ROTATE_SPECIFIC_EOI:
-		end_of_interrupt(c, pin, true);
-		break;
-	case OCW2_SET_PRIORITY:
-		c->lowest = pin;
-		break;
-	case OCW2_NOTHING:
-		break;
-	}
-}
-
-static void write_ocw3(struct mkvm_pic_chip *c, u8 value)
+static void write_ocw3(struct kvm_pic_state *c, u8 value)
 {
 	if (value & OCW3_POLL)
 		c->poll = 1;
 	if (value & OCW3_READ)
-		c->read_isr = value & OCW3_READ_ISR;
+		c->read_reg_select = value & OCW3_READ_ISR;
 	if (value & OCW3_SET_MASK)
 		c->special_mask = !!(value & OCW3_MASK);
 }
 
-static void write_command(struct mkvm_pic_chip *c, u8 value)
+static void write_data(struct kvm_pic_state *c, bool single, u8 value)
 {
-	if (value & ICW1_SELECT)
-		write_icw1(c, value);
-	else if (value & OCW3_SELECT)
-		write_ocw3(c, value);
-	else
-		write_ocw2(c, value);
-}
+	u8 last = c->init4 ? MKVM_PIC_ICW4 : MKVM_PIC_READY;
 
-static void write_data(struct mkvm_pic_chip *c, u8 value)
-{
-	switch (c->step) {
+	switch (c->init_state) {
 	case MKVM_PIC_ICW2:
-		c->vector_base = value & 0xf8;
-		if (!c->single)
-			c->step = MKVM_PIC_ICW3;
-		else
-			c->step = c->expect_icw4 ? MKVM_PIC_ICW4 : MKVM_PIC_READY;
+		c->irq_base = value & 0xf8;
+		c->init_state = single ? last : MKVM_PIC_ICW3;
 		break;
 	case MKVM_PIC_ICW3:	/* the wiring of a PC is fixed: nothing to keep */
-		c->step = c->expect_icw4 ? MKVM_PIC_ICW4 : MKVM_PIC_READY;
+		c->init_state = last;
 		break;
 	case MKVM_PIC_ICW4:
 		c->auto_eoi = !!(value & ICW4_AUTO_EOI);
-		c->fully_nested = !!(value & ICW4_NESTED);
-		c->step = MKVM_PIC_READY;
+		c->special_fully_nested_mode = !!(value & ICW4_NESTED);
+		c->init_state = MKVM_PIC_READY;
 		break;
 	default:
 		c->imr = value;
 	}
 }
 
-static void write_elcr(struct mkvm_pic_chip *c, u8 value)
+static void write_chip(struct mkvm_pic *pic, unsigned int chip, bool data, u8 value)
 {
-	u8 changed = c->elcr ^ value;
+	struct kvm_pic_state *c = &pic->chip[chip];
 
-	c->elcr = value;
-	c->irr = (c->irr & ~changed) | (c->line & c->elcr & changed);
+	if (data) {
+		write_data(c, pic->single[chip], value);
+	} else if (value & ICW1_SELECT) {
+		pic->single[chip] = !!(value & ICW1_SINGLE);
+		write_icw1(c, value);
+	} else if (value & OCW3_SELECT) {
+		write_ocw3(c, value);
+	} else {
+		write_ocw2(c, value);
+	}
 }
 
-u32 mkvm_pic_write(struct mkvm_pic *pic, u16 port, u8 value)
+static void write_elcr(struct kvm_pic_state *c, u8 value)
 {
-	bool before = mkvm_pic_output(pic);
+	u8 changed = c->elcr ^ (value & c->elcr_mask);
 
-	switch (port) {
+	c->elcr ^= changed;
+	c->irr = (c->irr & ~changed) | (c->last_irr & c->elcr & changed);
+}
+
+void mkvm_pic_write(struct mkvm_pic *pic, u16 port, u8 value)
+{
+	u8 odd = port & 1;
+
+	switch (port - odd) {
 	case MKVM_PIC_PRIMARY_PORT:
-	case MKVM_PIC_SECONDARY_PORT:
-		write_command(&pic->chip[port == MKVM_PIC_SECONDARY_PORT], value);
+		write_chip(pic, 0, odd, value);
 		break;
-	case MKVM_PIC_PRIMARY_PORT + 1:
-	case MKVM_PIC_SECONDARY_PORT + 1:
-		write_data(&pic->chip[port == MKVM_PIC_SECONDARY_PORT + 1], value);
+	case MKVM_PIC_SECONDARY_PORT:
+		write_chip(pic, 1, odd, value);
 		break;
 	case MKVM_PIC_ELCR_PORT:
-	case MKVM_PIC_ELCR_PORT + 1:
-		write_elcr(&pic->chip[port & 1], value & elcr_writable[port & 1]);
-		break;
-	default:
-		return 0;
+		write_elcr(&pic->chip[odd], value);
 	}
-	return settle(pic, before);
+	cascade(pic);
 }
 
-/* The request leaves IRR (a level stays as long as its line) and enters ISR. */
-static void serve(struct mkvm_pic_chip *c, int pin)
+/* The request leaves IRR (a level stays as long as its line) and enters ISR. -1: none. */
+static int serve(struct kvm_pic_state *c)
 {
-	u8 bit = MKVM_BIT(pin);
+	int pin = request(c);
+	u8 bit;
 
+	if (pin < 0)
+		return -1;
+	bit = MKVM_BIT(pin);
 	if (!(c->elcr & bit))
 		c->irr &= ~bit;
 	if (!c->auto_eoi)
 		c->isr |= bit;
-	else if (c->rotate_auto_eoi)
-		c->lowest = pin;
-}
-
-/* Section "Poll Command": the read takes the place of INTA. */
-static u8 poll(struct mkvm_pic_chip *c)
-{
-	int pin = request(c);
-
-	c->poll = 0;
-	if (pin < 0)
-		return 0;
-	serve(c, pin);
-	return 0x80 | pin;
-}
-
-static u8 read_chip(struct mkvm_pic_chip *c, bool data)
-{
-	if (c->poll)
-		return poll(c);
-	if (data)
-		return c->imr;
-	return c->read_isr ? c->isr : c->irr;
-}
-
-u8 mkvm_pic_read(struct mkvm_pic *pic, u16 port, u32 *effects)
-{
-	bool before = mkvm_pic_output(pic);
-	u8 value = 0xff;
-
-	switch (port) {
-	case MKVM_PIC_PRIMARY_PORT:
-	case MKVM_PIC_PRIMARY_PORT + 1:
-		value = read_chip(&pic->chip[0], port & 1);
-		break;
-	case MKVM_PIC_SECONDARY_PORT:
-	case MKVM_PIC_SECONDARY_PORT + 1:
-		value = read_chip(&pic->chip[1], port & 1);
-		break;
-	case MKVM_PIC_ELCR_PORT:
-	case MKVM_PIC_ELCR_PORT + 1:
-		value = pic->chip[port & 1].elcr;
-		break;
-	}
-	*effects = settle(pic, before);
-	return value;
-}
-
-/* Returns the pin to report: 7, and nothing in service, for a spurious one. */
-static int acknowledge(struct mkvm_pic_chip *c)
-{
-	int pin = request(c);
-
-	if (pin < 0)
-		return 7;
-	serve(c, pin);
+	else if (c->rotate_on_auto_eoi)
+		make_lowest(c, pin);
 	return pin;
 }
 
-u8 mkvm_pic_acknowledge(struct mkvm_pic *pic, u32 *effects)
+/* Section "Poll Command": the read takes the place of INTA. */
+static u8 read_chip(struct kvm_pic_state *c, bool data)
 {
-	bool before = mkvm_pic_output(pic);
-	int pin = acknowledge(&pic->chip[0]);
-	u8 vector = pic->chip[0].vector_base + pin;
+	int pin;
 
-	if (pin == MKVM_PIC_CASCADE)
-		vector = pic->chip[1].vector_base + acknowledge(&pic->chip[1]);
-	*effects = settle(pic, before);
+	if (c->poll) {
+		c->poll = 0;
+		pin = serve(c);
+		return pin < 0 ? 0 : 0x80 | pin;
+	}
+	if (data)
+		return c->imr;
+	return c->read_reg_select ? c->isr : c->irr;
+}
+
+u8 mkvm_pic_read(struct mkvm_pic *pic, u16 port)
+{
+	u8 odd = port & 1, value = 0xff;
+
+	switch (port - odd) {
+	case MKVM_PIC_PRIMARY_PORT:
+		value = read_chip(&pic->chip[0], odd);
+		break;
+	case MKVM_PIC_SECONDARY_PORT:
+		value = read_chip(&pic->chip[1], odd);
+		break;
+	case MKVM_PIC_ELCR_PORT:
+		value = pic->chip[odd].elcr;
+	}
+	cascade(pic);
+	return value;
+}
+
+/* A request that went away is pin 7, with nothing in service. */
+static u8 acknowledge(struct kvm_pic_state *c)
+{
+	int pin = serve(c);
+
+	return c->irq_base + (pin < 0 ? 7 : pin);
+}
+
+u8 mkvm_pic_acknowledge(struct mkvm_pic *pic)
+{
+	bool secondary = request(&pic->chip[0]) == MKVM_PIC_CASCADE;
+	u8 vector = acknowledge(&pic->chip[0]);
+
+	if (secondary)
+		vector = acknowledge(&pic->chip[1]);
+	cascade(pic);
 	return vector;
 }
 
-void mkvm_pic_get(const struct mkvm_pic *pic, unsigned int chip, struct kvm_pic_state *state)
+void mkvm_pic_set(struct mkvm_pic *pic, unsigned int chip, const struct kvm_pic_state *state)
 {
-	const struct mkvm_pic_chip *c = &pic->chip[chip];
+	u8 elcr_mask = pic->chip[chip].elcr_mask;
 
-	*state = (struct kvm_pic_state){
-		.last_irr = c->line, .irr = c->irr, .imr = c->imr, .isr = c->isr,
-		.priority_add = (c->lowest + 1) & 7, .irq_base = c->vector_base,
-		.read_reg_select = c->read_isr, .poll = c->poll, .special_mask = c->special_mask,
-		.init_state = c->step, .auto_eoi = c->auto_eoi,
-		.rotate_on_auto_eoi = c->rotate_auto_eoi,
-		.special_fully_nested_mode = c->fully_nested, .init4 = c->expect_icw4,
-		.elcr = c->elcr, .elcr_mask = elcr_writable[chip],
+	pic->single[chip] = 0;
+	pic->chip[chip] = (struct kvm_pic_state){
+		.last_irr = state->last_irr, .irr = state->irr, .imr = state->imr,
+		.isr = state->isr, .priority_add = state->priority_add & 7,
+		.irq_base = state->irq_base & 0xf8, .read_reg_select = !!state->read_reg_select,
+		.poll = !!state->poll, .special_mask = !!state->special_mask,
+		.init_state = state->init_state & 3, .auto_eoi = !!state->auto_eoi,
+		.rotate_on_auto_eoi = !!state->rotate_on_auto_eoi, .init4 = !!state->init4,
+		.special_fully_nested_mode = !!state->special_fully_nested_mode,
+		.elcr = state->elcr & elcr_mask, .elcr_mask = elcr_mask,
 	};
-}
-
-u32 mkvm_pic_set(struct mkvm_pic *pic, unsigned int chip, const struct kvm_pic_state *state)
-{
-	bool before = mkvm_pic_output(pic);
-
-	pic->chip[chip] = (struct mkvm_pic_chip){
-		.line = state->last_irr, .irr = state->irr, .imr = state->imr, .isr = state->isr,
-		.lowest = (state->priority_add - 1) & 7, .vector_base = state->irq_base & 0xf8,
-		.read_isr = !!state->read_reg_select, .poll = !!state->poll,
-		.special_mask = !!state->special_mask, .step = state->init_state & 3,
-		.auto_eoi = !!state->auto_eoi, .rotate_auto_eoi = !!state->rotate_on_auto_eoi,
-		.fully_nested = !!state->special_fully_nested_mode, .expect_icw4 = !!state->init4,
-		.elcr = state->elcr & elcr_writable[chip],
-	};
-	return settle(pic, before);
-}
-
-static bool chip_valid(const struct mkvm_pic_chip *c, u8 elcr_mask)
-{
-	return c->lowest <= 7 && c->step <= MKVM_PIC_ICW4 &&
-	       !(c->vector_base & 7) && !(c->elcr & ~elcr_mask) &&
-	       c->single <= 1 && c->expect_icw4 <= 1 && c->auto_eoi <= 1 &&
-	       c->fully_nested <= 1 && c->rotate_auto_eoi <= 1 &&
-	       c->special_mask <= 1 && c->poll <= 1 && c->read_isr <= 1;
-}
-
-bool mkvm_pic_valid(const struct mkvm_pic *pic)
-{
-	return chip_valid(&pic->chip[0], elcr_writable[0]) &&
-	       chip_valid(&pic->chip[1], elcr_writable[1]);
+	cascade(pic);
 }

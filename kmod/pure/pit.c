@@ -19,7 +19,7 @@
 #define STATUS_NULL_COUNT	MKVM_BIT(6)
 
 #define SPEAKER_GATE		MKVM_BIT(0)
-#define SPEAKER_WRITABLE	0x03u
+#define SPEAKER_DATA		KVM_PIT_FLAGS_SPEAKER_DATA_ON	/* the same bit */
 #define SPEAKER_REFRESH		MKVM_BIT(4)
 #define SPEAKER_OUT		MKVM_BIT(5)
 
@@ -59,226 +59,158 @@ static bool triggered(const struct mkvm_pit_channel *c)
 	return c->mode == 1 || c->mode == 5;
 }
 
-static u64 elapsed(const struct mkvm_pit_channel *c, u64 tick)
+static bool counting(const struct mkvm_pit_channel *c)
 {
-	return c->counting ? tick - c->start : c->held;
+	return c->loaded && (c->gate || triggered(c));
 }
 
-/* OUT rises when this many ticks have passed; periodic modes: every so many. */
+/* OUT rises when this many ticks of the count have passed; a period of 1 has no edges. */
 static u64 rise_after(const struct mkvm_pit_channel *c)
 {
+	if (periodic(c) && c->count == 1)
+		return 0;
 	return c->mode >= 4 ? c->count + 1ull : c->count;
 }
 
-/* Rising edges in the first @t ticks of this count. */
-static u64 rises_in(const struct mkvm_pit_channel *c, u64 t)
+static bool out(const struct mkvm_pit_channel *c)
 {
-	if (periodic(c))
-		return c->count > 1 ? t / c->count : 0;
-	return t >= rise_after(c);
-}
-
-static bool out(const struct mkvm_pit_channel *c, u64 tick)
-{
-	u64 t = elapsed(c, tick);
-
 	if (!c->loaded)
 		return c->mode != 0;
 	switch (c->mode) {
 	case 0:
 	case 1:
-		return t >= c->count;
+		return c->elapsed >= c->count;
 	case 2:
-		return !c->counting || t % c->count != c->count - 1;
+		return !c->gate || c->elapsed != c->count - 1;
 	case 3:
-		return !c->counting || t % c->count < (c->count + 1) / 2;
+		return !c->gate || c->elapsed < (c->count + 1) / 2;
 	default:
-		return t != c->count;
+		return c->elapsed != c->count;
 	}
 }
 
-static void start(struct mkvm_pit_channel *c, u64 tick)
+static void start(struct mkvm_pit_channel *c)
 {
 	c->count = c->reload;
-	c->start = tick;
-	c->held = 0;
-	c->seen = tick;
-	c->reload_at = 0;
+	c->elapsed = 0;
 	c->loaded = 1;
-	c->counting = 1;
-}
-
-/* Counts the rising edges up to @tick within the count in progress. */
-static void count_rises(struct mkvm_pit_channel *c, u64 tick)
-{
-	if (c->loaded && c->counting)
-		c->rises += rises_in(c, tick - c->start) - rises_in(c, c->seen - c->start);
-	c->seen = tick;
 }
 
 /* Catches up with time; every use of a channel starts with this. */
-static void advance(struct mkvm_pit_channel *c, u64 tick)
+static void advance(struct mkvm_pit_channel *c, u64 now)
 {
-	if (c->reload_at && tick >= c->reload_at) {
-		u64 at = c->reload_at;
+	u64 tick = to_ticks(now), t = c->elapsed + tick - c->now;
 
-		count_rises(c, at);
-		start(c, at);
-	}
-	count_rises(c, tick);
-}
-
-/* A write or a gate change moved OUT at once. */
-static void note_rise(struct mkvm_pit_channel *c, bool before, u64 tick)
-{
-	if (!before && out(c, tick))
+	c->now = tick;
+	if (!counting(c))
+		return;
+	if (c->elapsed < rise_after(c) && t >= rise_after(c))
 		c->rises++;
-}
-
-static u32 count_left(const struct mkvm_pit_channel *c, u64 tick)
-{
-	u64 t = elapsed(c, tick);
-	u64 high = (c->count + 1) / 2;
-
-	if (!c->loaded)
-		return c->reload;
-	if (c->mode == 2)
-		return c->count - t % c->count;
-	if (c->mode == 3) {	/* counts down by two, twice per period */
+	if (periodic(c) && t >= c->count) {
+		t -= c->count;
+		c->count = c->reload;	/* one that was written waited for this */
+		if (c->count > 1)
+			c->rises += t / c->count;
 		t %= c->count;
-		return (c->count & ~1u) - 2 * (u32)(t < high ? t : t - high);
 	}
-	/* One-shot modes count on below zero, with the width of the counter. */
-	if (c->bcd)
-		return (u32)((c->count + 10000 - t % 10000) % 10000);
-	return (u32)(c->count - t);
+	c->elapsed = t;
 }
 
-/* As the guest reads it. */
-static u16 visible_count(const struct mkvm_pit_channel *c, u64 tick)
+static struct mkvm_pit_channel at(const struct mkvm_pit *pit, unsigned int channel, u64 now)
 {
-	u32 left = count_left(c, tick);
+	struct mkvm_pit_channel c = pit->channel[channel];
 
-	return c->bcd ? to_bcd(left % 10000) : (u16)left;
+	advance(&c, now);
+	return c;
 }
 
-static void write_count(struct mkvm_pit_channel *c, u16 value, u64 tick)
+/* As the guest reads it. Modes that do not start over count on below zero. */
+static u16 visible_count(const struct mkvm_pit_channel *c)
 {
-	u32 count = c->bcd ? from_bcd(value) : value;
+	u32 width = c->bcd ? 10000 : 0x10000, left = c->reload;
 
-	if (!count)
-		count = c->bcd ? 10000 : 0x10000;
-	c->reload = count;
+	if (c->loaded && c->mode == 3)	/* down by two, twice per period */
+		left = (c->count & ~1u) - 2 * (u32)(c->elapsed % ((c->count + 1) / 2));
+	else if (c->loaded)
+		left = c->count + width - (u32)(c->elapsed % width);
+	left %= width;
+	return c->bcd ? to_bcd(left) : (u16)left;
+}
+
+static void write_count(struct mkvm_pit_channel *c, u16 value)
+{
+	c->reload = c->bcd ? from_bcd(value) : value;
+	if (!c->reload)
+		c->reload = c->bcd ? 10000 : 0x10000;
 	c->written = 1;
-	if (triggered(c))
-		return;
-	if (periodic(c) && c->loaded) {
-		if (c->counting)
-			c->reload_at = tick + c->count - (tick - c->start) % c->count;
-		return;
-	}
-	start(c, tick);
-	c->counting = c->gate;
+	if (!triggered(c) && !(periodic(c) && c->loaded))
+		start(c);
 }
 
 /* In mode 0 the first byte of a count stops the old one and lowers OUT. */
-static void write_first_byte(struct mkvm_pit_channel *c, u8 value)
+static void write_channel(struct mkvm_pit_channel *c, u8 value)
 {
-	c->low_byte = value;
-	c->write_high = 1;
-	if (c->mode == 0) {
-		c->loaded = 0;
-		c->counting = 0;
-	}
-}
-
-static void write_channel(struct mkvm_pit_channel *c, u8 value, u64 tick)
-{
-	bool before = out(c, tick);
-
-	if (c->access == ACCESS_BOTH && !c->write_high) {
-		write_first_byte(c, value);
-	} else if (c->access == ACCESS_BOTH) {
+	if (c->access != ACCESS_BOTH) {
+		write_count(c, c->access == ACCESS_HIGH ? value << 8 : value);
+	} else if (c->write_high) {
 		c->write_high = 0;
-		write_count(c, c->low_byte | value << 8, tick);
+		write_count(c, c->low_byte | value << 8);
 	} else {
-		write_count(c, c->access == ACCESS_HIGH ? value << 8 : value, tick);
+		c->low_byte = value;
+		c->write_high = 1;
+		if (c->mode == 0)
+			c->loaded = 0;
 	}
-	note_rise(c, before, tick);
 }
 
-static void latch_count(struct mkvm_pit_channel *c, u64 tick)
+static void latch_count(struct mkvm_pit_channel *c)
 {
-	if (c->latched_bytes)
+	if (c->count_latched)
 		return;		/* ignored until the first one is read */
-	c->latched = visible_count(c, tick);
-	c->latched_bytes = c->access == ACCESS_BOTH ? 2 : 1;
+	c->latched = visible_count(c);
+	c->count_latched = 1;
 	c->read_high = 0;
 }
 
-static void latch_status(struct mkvm_pit_channel *c, u64 tick)
+static void latch_status(struct mkvm_pit_channel *c)
 {
 	bool waiting = !c->loaded || c->reload != c->count;
 
 	if (c->status_latched)
 		return;
-	c->status = (out(c, tick) ? STATUS_OUT : 0) | (waiting ? STATUS_NULL_COUNT : 0) |
+	c->status = (out(c) ? STATUS_OUT : 0) | (waiting ? STATUS_NULL_COUNT : 0) |
 		    c->access << 4 | c->mode << 1 | c->bcd;
 	c->status_latched = 1;
 }
 
-static void read_back(struct mkvm_pit *pit, u8 value, u64 tick)
+static void read_back(struct mkvm_pit *pit, u8 value, u64 now)
 {
 	unsigned int i;
 
 	for (i = 0; i < MKVM_PIT_CHANNELS; i++) {
-		struct mkvm_pit_channel *c = &pit->channel[i];
-
 		if (!(value & MKVM_BIT(i + 1)))
 			continue;
-		advance(c, tick);
+		advance(&pit->channel[i], now);
 		if (!(value & READ_BACK_NO_COUNT))
-			latch_count(c, tick);
+			latch_count(&pit->channel[i]);
 		if (!(value & READ_BACK_NO_STATUS))
-			latch_status(c, tick);
+			latch_status(&pit->channel[i]);
 	}
 }
 
-static void set_mode(struct mkvm_pit_channel *c, u8 value, u64 tick)
+static void write_control(struct mkvm_pit_channel *c, u8 value)
 {
-	bool before = out(c, tick);
+	u8 access = value >> 4 & 3, mode = value >> 1 & 7;
 
-	c->access = value >> 4 & 3;
-	c->mode = value >> 1 & 7;
-	if (c->mode > 5)
-		c->mode -= 4;	/* bit 2 is "don't care" for modes 2 and 3 */
-	c->bcd = value & 1;
-	c->loaded = 0;
-	c->counting = 0;
-	c->written = 0;
-	c->reload_at = 0;
-	c->held = 0;
-	c->write_high = 0;
-	c->read_high = 0;
-	c->latched_bytes = 0;
-	c->status_latched = 0;
-	note_rise(c, before, tick);
-}
-
-static void write_control(struct mkvm_pit *pit, u8 value, u64 tick)
-{
-	unsigned int select = value >> 6;
-
-	if (select == 3) {
-		read_back(pit, value, tick);
+	if (!access) {
+		latch_count(c);
 		return;
 	}
-	select = array_index_nospec(select, MKVM_PIT_CHANNELS);
-	advance(&pit->channel[select], tick);
-	if (value >> 4 & 3)
-		set_mode(&pit->channel[select], value, tick);
-	else
-		latch_count(&pit->channel[select], tick);
+	*c = (struct mkvm_pit_channel){
+		.now = c->now, .rises = c->rises, .count = c->reload, .reload = c->reload,
+		.gate = c->gate, .access = access, .bcd = value & 1,
+		.mode = mode > 5 ? mode - 4 : mode,	/* bit 2: "don't care" for 2 and 3 */
+	};
 }
 
 void mkvm_pit_reset(struct mkvm_pit *pit)
@@ -286,126 +218,78 @@ void mkvm_pit_reset(struct mkvm_pit *pit)
 	unsigned int i;
 
 	memset(pit, 0, sizeof(*pit));
-	for (i = 0; i < MKVM_PIT_CHANNELS; i++) {
-		pit->channel[i].mode = 3;
-		pit->channel[i].access = ACCESS_BOTH;
-		pit->channel[i].count = 0x10000;
-		pit->channel[i].reload = 0x10000;
-		pit->channel[i].gate = i != 2;
-	}
+	for (i = 0; i < MKVM_PIT_CHANNELS; i++)
+		pit->channel[i] = (struct mkvm_pit_channel){
+			.mode = 3, .access = ACCESS_BOTH, .count = 0x10000, .reload = 0x10000,
+			.gate = i != 2,
+		};
 }
 
 void mkvm_pit_write(struct mkvm_pit *pit, unsigned int offset, u8 value, u64 now)
 {
-	u64 tick = to_ticks(now);
+	bool control = offset >= MKVM_PIT_CHANNELS, before;
+	unsigned int select = control ? value >> 6 : offset;
+	struct mkvm_pit_channel *c;
 
-	if (offset >= MKVM_PIT_CHANNELS) {
-		write_control(pit, value, tick);
+	if (select >= MKVM_PIT_CHANNELS) {
+		read_back(pit, value, now);
 		return;
 	}
-	offset = array_index_nospec(offset, MKVM_PIT_CHANNELS);
-	advance(&pit->channel[offset], tick);
-	write_channel(&pit->channel[offset], value, tick);
-}
-
-static u8 read_latched(struct mkvm_pit_channel *c)
-{
-	bool high = c->access == ACCESS_HIGH || c->latched_bytes == 1;
-
-	if (c->access == ACCESS_LOW)
-		high = false;
-	c->latched_bytes--;
-	return high ? c->latched >> 8 : c->latched & 0xff;
-}
-
-static u8 read_channel(struct mkvm_pit_channel *c, u64 tick)
-{
-	u16 count = visible_count(c, tick);
-	bool high = c->access == ACCESS_HIGH;
-
-	if (c->status_latched) {
-		c->status_latched = 0;
-		return c->status;
-	}
-	if (c->latched_bytes)
-		return read_latched(c);
-	if (c->access == ACCESS_BOTH) {
-		high = c->read_high;
-		c->read_high = !c->read_high;
-	}
-	return high ? count >> 8 : count & 0xff;
+	c = &pit->channel[array_index_nospec(select, MKVM_PIT_CHANNELS)];
+	advance(c, now);
+	before = out(c);
+	if (control)
+		write_control(c, value);
+	else
+		write_channel(c, value);
+	if (!before && out(c))
+		c->rises++;	/* at once */
 }
 
 u8 mkvm_pit_read(struct mkvm_pit *pit, unsigned int offset, u64 now)
 {
-	u64 tick = to_ticks(now);
+	struct mkvm_pit_channel *c;
+	bool high;
+	u16 count;
 
 	if (offset >= MKVM_PIT_CHANNELS)
 		return 0xff;	/* the control word cannot be read */
-	offset = array_index_nospec(offset, MKVM_PIT_CHANNELS);
-	advance(&pit->channel[offset], tick);
-	return read_channel(&pit->channel[offset], tick);
-}
-
-static void raise_gate(struct mkvm_pit_channel *c, u64 tick)
-{
-	if (triggered(c) || periodic(c)) {
-		if (c->written)
-			start(c, tick);
-	} else if (c->loaded) {
-		c->start = tick - c->held;
-		c->counting = 1;
+	c = &pit->channel[array_index_nospec(offset, MKVM_PIT_CHANNELS)];
+	advance(c, now);
+	if (c->status_latched) {
+		c->status_latched = 0;
+		return c->status;
 	}
-}
-
-static void lower_gate(struct mkvm_pit_channel *c, u64 tick)
-{
-	if (triggered(c))
-		return;
-	c->held = elapsed(c, tick);
-	c->counting = 0;
-	c->reload_at = 0;	/* the rising gate loads it */
-}
-
-void mkvm_pit_set_gate(struct mkvm_pit *pit, unsigned int channel, bool high, u64 now)
-{
-	struct mkvm_pit_channel *c;
-	u64 tick = to_ticks(now);
-	bool before;
-
-	if (channel >= MKVM_PIT_CHANNELS || pit->channel[channel].gate == high)
-		return;
-	c = &pit->channel[channel];
-	advance(c, tick);
-	before = out(c, tick);
-	c->gate = high;
-	if (high)
-		raise_gate(c, tick);
-	else
-		lower_gate(c, tick);
-	note_rise(c, before, tick);
+	count = c->count_latched ? c->latched : visible_count(c);
+	high = c->access == ACCESS_HIGH || c->read_high;
+	c->read_high = c->access == ACCESS_BOTH && !c->read_high;
+	if (!c->read_high)
+		c->count_latched = 0;	/* that was its last byte */
+	return high ? count >> 8 : count & 0xff;
 }
 
 bool mkvm_pit_output(const struct mkvm_pit *pit, unsigned int channel, u64 now)
 {
-	struct mkvm_pit_channel c;
+	struct mkvm_pit_channel c = at(pit, channel, now);
 
-	if (channel >= MKVM_PIT_CHANNELS)
-		return false;
-	c = pit->channel[channel];
-	advance(&c, to_ticks(now));
-	return out(&c, to_ticks(now));
+	return out(&c);
 }
 
 void mkvm_pit_write_speaker(struct mkvm_pit *pit, u8 value, u64 now)
 {
-	pit->speaker = value & SPEAKER_WRITABLE;
-	mkvm_pit_set_gate(pit, 2, value & SPEAKER_GATE, now);
+	struct mkvm_pit_channel *c = &pit->channel[2];
+	bool rises = value & SPEAKER_GATE && !c->gate;
+
+	pit->flags = (pit->flags & ~SPEAKER_DATA) | (value & SPEAKER_DATA);
+	advance(c, now);
+	c->gate = value & SPEAKER_GATE;
+	if (rises && c->written && (triggered(c) || periodic(c)))
+		start(c);
 }
 
 u8 mkvm_pit_read_speaker(const struct mkvm_pit *pit, u64 now)
 {
-	u8 value = pit->speaker;
+	u8 value = pit->channel[2].gate | (pit->flags & SPEAKER_DATA);
 
 	if (now / REFRESH_HALF_PERIOD & 1)
 		value |= SPEAKER_REFRESH;
@@ -416,108 +300,81 @@ u8 mkvm_pit_read_speaker(const struct mkvm_pit *pit, u64 now)
 
 u64 mkvm_pit_collect(struct mkvm_pit *pit, u64 now)
 {
-	struct mkvm_pit_channel *c = &pit->channel[0];
 	u64 rises;
 
-	advance(c, to_ticks(now));
-	rises = c->rises;
-	c->rises = 0;
+	advance(&pit->channel[0], now);
+	rises = pit->channel[0].rises;
+	pit->channel[0].rises = 0;
 	return rises;
 }
 
 u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now)
 {
-	struct mkvm_pit_channel c = pit->channel[0];
-	u64 tick = to_ticks(now), t;
+	struct mkvm_pit_channel c = at(pit, 0, now);
 
-	advance(&c, tick);
 	if (c.rises)		/* a timer set for later would lose them */
 		return now;
-	t = elapsed(&c, tick);
-	if (!c.loaded || !c.counting)
+	if (!counting(&c) || c.elapsed >= rise_after(&c))
 		return MKVM_PIT_NEVER;
-	if (!periodic(&c))
-		return t < rise_after(&c) ? to_ns(c.start + rise_after(&c)) : MKVM_PIT_NEVER;
-	if (c.count == 1)
-		return MKVM_PIT_NEVER;
-	return to_ns(tick + c.count - t % c.count);
+	return to_ns(c.now + rise_after(&c) - c.elapsed);
 }
 
-/* KVM's states: 1 low byte, 2 high, 3 low then high, 4 the high one of these. */
-static u8 access_state(const struct mkvm_pit_channel *c, bool second)
-{
-	return c->access == ACCESS_BOTH && second ? 4 : c->access;
-}
+/* KVM has the access modes as states, and one more for the high byte of both. */
+#define SECOND_BYTE	4
 
 /* KVM's mode is 0xff before the first count. A count is never 0: QEMU divides by it. */
 #define NOT_WRITTEN	0xf8
 
-void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_channel_state *state)
+void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_state2 *state)
 {
 	const struct mkvm_pit_channel *c;
+	unsigned int i;
 
-	for (c = pit->channel; c < pit->channel + MKVM_PIT_CHANNELS; c++, state++)
-		*state = (struct kvm_pit_channel_state){
+	*state = (struct kvm_pit_state2){ .flags = pit->flags };
+	for (i = 0; i < MKVM_PIT_CHANNELS; i++) {
+		c = &pit->channel[i];
+		state->channels[i] = (struct kvm_pit_channel_state){
 			.count = c->reload, .latched_count = c->latched,
-			.count_latched = c->latched_bytes == 1 && c->access != ACCESS_LOW ?
-					 ACCESS_HIGH : c->latched_bytes == 2 ? ACCESS_BOTH :
-					 c->latched_bytes,
+			.count_latched = !c->count_latched ? 0 :
+					 c->read_high ? ACCESS_HIGH : c->access,
 			.status_latched = c->status_latched, .status = c->status,
-			.read_state = access_state(c, c->read_high),
-			.write_state = access_state(c, c->write_high),
+			.read_state = c->read_high && !c->count_latched ? SECOND_BYTE : c->access,
+			.write_state = c->write_high ? SECOND_BYTE : c->access,
 			.write_latch = c->low_byte, .rw_mode = c->access,
 			.mode = c->written ? c->mode : NOT_WRITTEN | c->mode,
 			.bcd = c->bcd, .gate = c->gate,
-			.count_load_time = to_ns(c->start),
+			.count_load_time = to_ns(c->now - c->elapsed),
 		};
+	}
 }
 
 static void set_channel(struct mkvm_pit_channel *c, const struct kvm_pit_channel_state *state,
-			u64 tick)
+			u64 now)
 {
+	u8 access = state->rw_mode & 3 ?: ACCESS_BOTH, mode = state->mode & 7;
+	bool both = access == ACCESS_BOTH;
+
 	*c = (struct mkvm_pit_channel){
-		.seen = tick, .latched = state->latched_count, .status = state->status,
-		.mode = (state->mode & 7) > 5 ? 3 : state->mode & 7, .bcd = !!state->bcd,
-		.access = state->rw_mode & 3 ?: ACCESS_BOTH, .gate = !!state->gate,
-		.low_byte = state->write_latch, .write_high = state->write_state == 4,
-		.read_high = state->read_state == 4, .status_latched = !!state->status_latched,
+		.now = to_ticks(now), .latched = state->latched_count, .status = state->status,
+		.mode = mode > 5 ? 3 : mode, .bcd = !!state->bcd, .access = access,
+		.gate = !!state->gate, .low_byte = state->write_latch,
+		.write_high = both && state->write_state == SECOND_BYTE,
+		.read_high = both && (state->count_latched ? state->count_latched == ACCESS_HIGH :
+							     state->read_state == SECOND_BYTE),
+		.count_latched = !!state->count_latched, .status_latched = !!state->status_latched,
+		.written = state->count && state->mode <= 5,
 	};
-	if (state->count_latched)
-		c->latched_bytes = state->count_latched == ACCESS_BOTH ? 2 : 1;
 	c->reload = state->count && state->count <= 0x10000 ? state->count : 0x10000;
 	c->count = c->reload;
-	c->written = state->count && state->mode <= 5;
-	if (!c->written || (triggered(c) && !c->gate))
-		return;
-	start(c, tick);
-	c->counting = c->gate;
+	if (c->written && (c->gate || !triggered(c)))
+		start(c);
 }
 
-void mkvm_pit_set(struct mkvm_pit *pit, const struct kvm_pit_channel_state *state, u64 now)
+void mkvm_pit_set(struct mkvm_pit *pit, const struct kvm_pit_state2 *state, u64 now)
 {
 	unsigned int i;
 
+	pit->flags = state->flags & (KVM_PIT_FLAGS_HPET_LEGACY | KVM_PIT_FLAGS_SPEAKER_DATA_ON);
 	for (i = 0; i < MKVM_PIT_CHANNELS; i++)
-		set_channel(&pit->channel[i], &state[i], to_ticks(now));
-}
-
-static bool channel_valid(const struct mkvm_pit_channel *c)
-{
-	return c->mode <= 5 && c->bcd <= 1 && c->access >= 1 && c->access <= 3 &&
-	       c->gate <= 1 && c->loaded <= 1 && c->counting <= 1 && c->written <= 1 &&
-	       c->write_high <= 1 && c->read_high <= 1 && c->latched_bytes <= 2 &&
-	       c->status_latched <= 1 && c->start <= c->seen &&
-	       c->count >= 1 && c->count <= 0x10000 &&
-	       c->reload >= 1 && c->reload <= 0x10000 &&
-	       (!c->counting || c->loaded);
-}
-
-bool mkvm_pit_valid(const struct mkvm_pit *pit)
-{
-	unsigned int i;
-
-	for (i = 0; i < MKVM_PIT_CHANNELS; i++)
-		if (!channel_valid(&pit->channel[i]))
-			return false;
-	return !(pit->speaker & ~SPEAKER_WRITABLE);
+		set_channel(&pit->channel[i], &state->channels[i], now);
 }

@@ -6,7 +6,7 @@
  * Time comes from the caller, in nanoseconds since any fixed moment, and never
  * goes back. Nothing runs by itself: the caller arms a timer for
  * mkvm_pit_next_collect() and then collects the edges of IRQ0. Rearm after every
- * write and gate change.
+ * write.
  */
 #ifndef MKVM_PURE_PIT_H
 #define MKVM_PURE_PIT_H
@@ -22,34 +22,31 @@
 #define MKVM_PIT_NEVER		(~0ull)
 
 struct mkvm_pit_channel {
-	u64 start;	/* the tick at which the count in progress was loaded */
-	u64 held;	/* ticks counted before the gate stopped it */
-	u64 seen;	/* rising edges up to this tick are in rises */
+	u64 now;	/* time has passed for this channel up to this tick */
+	u64 elapsed;	/* ticks that the count in progress had; modes 2 and 3: its period */
 	u64 rises;	/* of OUT, not collected yet */
-	u64 reload_at;	/* the tick at which reload becomes count; 0: not waiting */
 	u32 count;	/* in progress: 1 to 0x10000 */
-	u32 reload;	/* last written */
+	u32 reload;	/* last written, or as long */
 	u16 latched;	/* by a counter-latch or read-back command */
 	u8 status;	/* latched by a read-back command */
 	u8 mode;	/* 0 to 5 */
 	u8 bcd;
 	u8 access;	/* control word bits 5:4: 1 low byte, 2 high, 3 low then high */
 	u8 gate;
-	u8 loaded;	/* count and start are valid */
-	u8 counting;	/* time passes for this channel */
-	u8 written;	/* reload is valid; triggers may load it */
+	u8 written;	/* reload is the guest's; triggers may load it */
+	u8 loaded;	/* count is in progress, or held up by the gate */
 	u8 low_byte;	/* first byte of an access-3 write */
-	u8 write_high;	/* next write is the second byte */
-	u8 read_high;	/* next read is the second byte */
-	u8 latched_bytes;	/* how many of latched are unread */
+	u8 write_high;	/* access 3: next write is the second byte */
+	u8 read_high;	/* access 3: next read is the second byte */
+	u8 count_latched;	/* reads give latched */
 	u8 status_latched;
-	u8 pad;
+	u8 pad[2];
 };
 
 struct mkvm_pit {
 	struct mkvm_pit_channel channel[MKVM_PIT_CHANNELS];
-	u8 speaker;	/* port 0x61 bits 1:0: channel 2 gate, speaker data */
-	u8 pad[7];
+	u32 flags;	/* as KVM's: port 0x61 bit 1, and one that only the caller knows */
+	u32 pad;
 };
 
 MKVM_PURE_BEGIN
@@ -61,10 +58,9 @@ void mkvm_pit_reset(struct mkvm_pit *pit);
 void mkvm_pit_write(struct mkvm_pit *pit, unsigned int offset, u8 value, u64 now);
 u8 mkvm_pit_read(struct mkvm_pit *pit, unsigned int offset, u64 now);
 
-void mkvm_pit_set_gate(struct mkvm_pit *pit, unsigned int channel, bool high, u64 now);
 bool mkvm_pit_output(const struct mkvm_pit *pit, unsigned int channel, u64 now);
 
-/* Port 0x61. Reads also give the refresh toggle (bit 4) and OUT2 (bit 5). */
+/* Port 0x61: channel 2's gate is bit 0. Reads also give the refresh toggle (4) and OUT2 (5). */
 void mkvm_pit_write_speaker(struct mkvm_pit *pit, u8 value, u64 now);
 u8 mkvm_pit_read_speaker(const struct mkvm_pit *pit, u64 now);
 
@@ -82,11 +78,8 @@ u64 mkvm_pit_next_collect(const struct mkvm_pit *pit, u64 now);
  * Any state is taken; with a count of 0, or a mode above 5 as KVM has it after
  * power-on, the count was not written yet. mkvm_pit_get says so by the mode.
  */
-void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_channel_state *state);
-void mkvm_pit_set(struct mkvm_pit *pit, const struct kvm_pit_channel_state *state, u64 now);
-
-/* Could the timer be in this state? For restoring untrusted state. */
-bool mkvm_pit_valid(const struct mkvm_pit *pit);
+void mkvm_pit_get(const struct mkvm_pit *pit, struct kvm_pit_state2 *state);
+void mkvm_pit_set(struct mkvm_pit *pit, const struct kvm_pit_state2 *state, u64 now);
 
 MKVM_PURE_END
 

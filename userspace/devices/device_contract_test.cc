@@ -66,13 +66,13 @@ struct PicRig {
     dev.input(4).set(true);
   }
   std::vector<State> impossible() {
-    State vector = dev.save(), lowest = vector, step = vector, elcr = vector, flag = vector;
-    vector.pic.chip[0].vector_base = 0x31;
-    lowest.pic.chip[1].lowest = 8;
-    step.pic.chip[0].step = 4;
+    State vector = dev.save(), first = vector, step = vector, elcr = vector, flag = vector;
+    vector.pic.chip[0].irq_base = 0x31;
+    first.pic.chip[1].priority_add = 8;
+    step.pic.chip[0].init_state = 4;
     elcr.pic.chip[0].elcr = 0x01;
     flag.pic.chip[1].poll = 2;
-    return {vector, lowest, step, elcr, flag};
+    return {vector, first, step, elcr, flag};
   }
 
   FakeIrq irq;
@@ -91,13 +91,13 @@ struct TimerRig {
     poke(dev.speaker(), 0, 0x03);
   }
   std::vector<State> impossible() {
-    State mode = dev.save(), count = mode, future = mode, held = mode, reload = mode;
+    State mode = dev.save(), count = mode, future = mode, elapsed = mode, reload = mode;
     mode.pit.channel[0].mode = 6;
     count.pit.channel[1].count = 0;
-    future.pit.channel[0].seen = ~0ull;
-    held.pit.channel[0].held = ~0ull;
-    reload.pit.channel[0].reload_at = 1;
-    return {mode, count, future, held, reload};
+    future.pit.channel[0].now = ~0ull;
+    elapsed.pit.channel[0].elapsed = ~0ull;
+    reload.pit.channel[0].reload = 0;
+    return {mode, count, future, elapsed, reload};
   }
 
   FakeClock clock;

@@ -11,23 +11,25 @@ namespace {
 
 constexpr uint64_t kNsPerSecond = 1'000'000'000;
 
-// No tick that a channel remembers lies in the future of the moment it was
-// saved, but the one at which it loads its next count.
-bool plausible(const mkvm_pit_channel& c, uint64_t now) {
-  return c.seen <= now && c.held <= now && (c.reload_at == 0 || c.reload_at >= c.seen);
+bool plausible(const mkvm_pit_channel& c) {
+  const bool both = c.access == 3, periodic = c.mode == 2 || c.mode == 3;
+  return c.mode <= 5 && c.bcd <= 1 && c.access >= 1 && c.access <= 3 && c.gate <= 1 &&
+         c.written <= 1 && c.loaded <= 1 && c.write_high <= both && c.read_high <= both &&
+         c.count_latched <= 1 && c.status_latched <= 1 && c.count >= 1 && c.count <= 0x10000 &&
+         c.reload >= 1 && c.reload <= 0x10000 && c.elapsed <= c.now &&
+         (!periodic || c.elapsed < c.count);
 }
 
 uint64_t ticks(uint64_t ns) {
   return ns / kNsPerSecond * MKVM_PIT_HZ + ns % kNsPerSecond * MKVM_PIT_HZ / kNsPerSecond;
 }
 
-bool valid(const IntervalTimer::State& state) {
-  const uint64_t now = ticks(state.elapsed_ns);
-  return mkvm_pit_valid(&state.pit) &&
-         std::ranges::all_of(state.pit.channel, [&](auto& c) { return plausible(c, now); });
-}
-
 }  // namespace
+
+bool valid(const mkvm_pit& pit) {
+  return std::ranges::all_of(pit.channel, plausible) &&
+         !(pit.flags & ~KVM_PIT_FLAGS_SPEAKER_DATA_ON);
+}
 
 static_assert(std::has_unique_object_representations_v<mkvm_pit>);  // memcmp compares values
 
@@ -48,7 +50,10 @@ void IntervalTimer::reset() {
 IntervalTimer::State IntervalTimer::save() const { return {pit_, elapsed()}; }
 
 Result<> IntervalTimer::restore(const State& state) {
-  if (!valid(state)) return fail({EINVAL, "restore", "8254", "impossible state"});
+  // No channel has seen more time than has passed since power-on.
+  const auto past = [now = ticks(state.elapsed_ns)](auto& c) { return c.now <= now; };
+  if (!valid(state.pit) || !std::ranges::all_of(state.pit.channel, past))
+    return fail({EINVAL, "restore", "8254", "impossible state"});
   pit_ = state.pit;
   power_on_ = clock_.now_ns() - state.elapsed_ns;
   return {};

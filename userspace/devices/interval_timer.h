@@ -14,6 +14,9 @@
 
 namespace minikvm {
 
+// Could the timer be in this state? A snapshot may say anything.
+bool valid(const mkvm_pit& pit);
+
 class IntervalTimer final : public TimedDevice {
  public:
   static constexpr uint64_t kCounterPorts = 4;  // at 0x40

@@ -11,6 +11,9 @@
 
 namespace minikvm {
 
+// Could the chips be in this state? A snapshot may say anything.
+bool valid(const mkvm_pic& pic);
+
 class PicPair {
  public:
   struct State {
@@ -53,9 +56,10 @@ class PicPair {
     unsigned irq = 0;
   };
 
-  void apply(uint32_t effects);
+  void pass_on_intr();  // after each change
 
   IrqLine& intr_;
+  bool intr_was_ = false;
   State state_{};
   Ports primary_{*this, MKVM_PIC_PRIMARY_PORT};
   Ports secondary_{*this, MKVM_PIC_SECONDARY_PORT};

@@ -14,7 +14,7 @@ namespace minikvm {
 namespace {
 
 constexpr std::array<char, 8> kMagic{'m', 'i', 'n', 'i', 'k', 'v', 'm', '\n'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr uint64_t kStateAt = kPageSize;
 constexpr uint64_t kMostState = 64 * MiB;  // 255 CPUs are 2 MiB
 

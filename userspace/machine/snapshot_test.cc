@@ -208,9 +208,9 @@ TEST_F(SnapshotFileTest, OtherFilesAreToldApart) {
 }
 
 TEST_F(SnapshotFileTest, OtherVersionsAreNamed) {
-  file_[8] = std::byte{2};
+  file_[8] = std::byte{3};
   rewrite(file_);
-  EXPECT_THAT(error(), HasSubstr("its format is version 2, this minikvm knows 1"));
+  EXPECT_THAT(error(), HasSubstr("its format is version 3, this minikvm knows 2"));
 }
 
 TEST_F(SnapshotFileTest, EveryTruncationIsRefused) {

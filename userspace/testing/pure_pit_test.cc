@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <gtest/gtest.h>
 
+#include "devices/interval_timer.h"
 #include "pit.h"
 
 namespace {
+
+using minikvm::valid;
 
 constexpr unsigned kControl = 3;
 
@@ -32,7 +35,7 @@ class Pit : public ::testing::Test {
     return in(channel);
   }
   bool level(unsigned channel) const { return mkvm_pit_output(&pit_, channel, now_); }
-  void gate(bool high) { mkvm_pit_set_gate(&pit_, 2, high, now_); }
+  void gate(bool high) { mkvm_pit_write_speaker(&pit_, high, now_); }
   void at(uint64_t tick) { now_ = base_ + ticks(tick); }
   uint64_t collect() { return mkvm_pit_collect(&pit_, now_); }
   uint64_t next() const { return mkvm_pit_next_collect(&pit_, now_); }
@@ -406,28 +409,27 @@ TEST_F(Pit, NextRiseIsExactlyWhenCollectSeesIt) {
 
 TEST_F(Pit, ValidRefusesStatesThatDivideByZero) {
   program(0, 2, 7);
-  EXPECT_TRUE(mkvm_pit_valid(&pit_));
+  EXPECT_TRUE(valid(pit_));
   pit_.channel[0].count = 0;
-  EXPECT_FALSE(mkvm_pit_valid(&pit_));
+  EXPECT_FALSE(valid(pit_));
   mkvm_pit_reset(&pit_);
   pit_.channel[1].mode = 6;
-  EXPECT_FALSE(mkvm_pit_valid(&pit_));
+  EXPECT_FALSE(valid(pit_));
   mkvm_pit_reset(&pit_);
-  pit_.speaker = 4;
-  EXPECT_FALSE(mkvm_pit_valid(&pit_));
+  pit_.flags = 4;
+  EXPECT_FALSE(valid(pit_));
 }
 
 // What KVM_GET_PIT2 tells comes back; but a count starts anew.
 void expect_restorable(const mkvm_pit& pit, uint64_t now) {
   mkvm_pit copy{};
-  kvm_pit_channel_state state[MKVM_PIT_CHANNELS], again[MKVM_PIT_CHANNELS];
-  mkvm_pit_get(&pit, state);
-  mkvm_pit_set(&copy, state, now);
-  mkvm_pit_get(&copy, again);
-  for (size_t c = 0; c < MKVM_PIT_CHANNELS; ++c) {
-    again[c].count_load_time = state[c].count_load_time;
-    ASSERT_EQ(memcmp(&state[c], &again[c], sizeof(state[c])), 0) << c;
-  }
+  kvm_pit_state2 state, again;
+  mkvm_pit_get(&pit, &state);
+  mkvm_pit_set(&copy, &state, now);
+  mkvm_pit_get(&copy, &again);
+  for (size_t c = 0; c < MKVM_PIT_CHANNELS; ++c)
+    again.channels[c].count_load_time = state.channels[c].count_load_time;
+  ASSERT_EQ(memcmp(&state, &again, sizeof(state)), 0);
 }
 
 // CVE-2015-7513, bug class 29: a count of 0, and any other state, divides nothing by zero.
@@ -435,14 +437,14 @@ TEST_F(Pit, AnyStateCanBeSet) {
   uint32_t seed = 29;
   const auto random = [&seed] { return (seed = seed * 1664525 + 1013904223) >> 16; };
   for (int i = 0; i < 20000; ++i) {
-    kvm_pit_channel_state state[MKVM_PIT_CHANNELS];
+    kvm_pit_state2 state;
     for (size_t b = 0; b < sizeof(state); ++b)
-      reinterpret_cast<uint8_t*>(state)[b] = static_cast<uint8_t>(random());
-    for (auto& s : state) {
+      reinterpret_cast<uint8_t*>(&state)[b] = static_cast<uint8_t>(random());
+    for (auto& s : state.channels) {
       s.count = random() % 4 ? random() % 3 : s.count;
       s.mode = random() % 8;
     }
-    mkvm_pit_set(&pit_, state, now_);
+    mkvm_pit_set(&pit_, &state, now_);
     now_ += random();
     collect();
     ASSERT_GE(next(), now_);
@@ -475,7 +477,7 @@ TEST_F(Pit, RandomAccessKeepsTheStateValid) {
         ASSERT_GT(next(), now_);
         break;
     }
-    ASSERT_TRUE(mkvm_pit_valid(&pit_));
+    ASSERT_TRUE(valid(pit_));
     if (i % 64 == 0) expect_restorable(pit_, now_);
   }
 }
