@@ -260,7 +260,7 @@ GUEST(fast, 64, ENABLE "movl $0x30030, 0x320(%rbp); movl $11, 0x3e0(%rbp); movl 
       "1: mov 0x390(%rbp), %eax; cmp %ebx, %eax; cmova %eax, %ebx; loop 1b;"
       "movl $0, 0x380(%rbp);" DONE);
 
-/* Class 26: no period is shorter than 200 us, KVM's least. The guard is set_period()'s. */
+/* Class 26: no period is shorter than 200 us, KVM's least. The guard is period()'s. */
 TEST(timer_is_not_faster_than_the_host_bears)
 {
 	struct guest g;

@@ -260,7 +260,7 @@ int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 
 static noinline int ask_all(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
-	if (v->apic && !mkvm_apic_mmio(v, write, gpa, len, data))
+	if (mkvm_apic_mmio(v, write, gpa, len, data))
 		return 0;
 	return access(v->vm, false, write, gpa, len, data);
 }

@@ -37,8 +37,8 @@ int mkvm_apic_send(struct mkvm_vm *vm, struct mkvm_vcpu *from, const struct mkvm
  * mkvm_pic_intack. Under irq_lock.
  */
 void mkvm_apic_extint(struct mkvm_vm *vm);
-/* An access to a local APIC's page? -EOPNOTSUPP: no. Does not sleep. */
-int mkvm_apic_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data);
+/* False: it was none to the local APIC's page. Does not sleep. */
+bool mkvm_apic_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data);
 /* A write there by an instruction that nobody has decoded: was it an EOI? v has an APIC. */
 bool mkvm_apic_eoi_at(struct mkvm_vcpu *v, u64 gpa);
 /* MSRs 0x800-0x8ff and IA32_TSC_DEADLINE, IA32_APIC_BASE. True: #GP. The vCPU's own thread. */

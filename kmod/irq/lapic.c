@@ -26,6 +26,19 @@ struct mkvm_apic {
 	bool virtual;			/* [v] the CPU delivers by itself: mkvm_apic_virtualize */
 };
 
+static unsigned long lock(struct mkvm_apic *a) __acquires(&a->lock)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&a->lock, flags);
+	return flags;
+}
+
+static void unlock(struct mkvm_apic *a, unsigned long flags) __releases(&a->lock)
+{
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+}
+
 /* ---- waking ---- */
 
 /* rcuwait_wake_up is a full barrier: pairs with the one of mkvm_guest_mode_enter. */
@@ -91,15 +104,12 @@ static u64 deadline_to_ns(const struct mkvm_vcpu *v, u64 deadline)
 
 /* ---- messages ---- */
 
-static u32 accept(struct mkvm_vcpu *v, u8 vector, bool level)
+static bool accept(struct mkvm_vcpu *v, u8 vector, bool level)
 {
-	struct mkvm_apic *a = v->apic;
-	unsigned long flags;
-	u32 effects;
+	unsigned long flags = lock(v->apic);
+	u32 effects = mkvm_lapic_accept(&v->apic->state, vector, level);
 
-	raw_spin_lock_irqsave(&a->lock, flags);
-	effects = mkvm_lapic_accept(&a->state, vector, level);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
+	unlock(v->apic, flags);
 	if (effects & MKVM_APIC_DO_LOOK)
 		look_and_kick(v);
 	return effects;
@@ -113,7 +123,7 @@ static int deliver(struct mkvm_vcpu *v, const struct mkvm_apic_message *m)
 		v->apic->state.turns++;
 		fallthrough;
 	case MKVM_APIC_FIXED:
-		return !!accept(v, m->vector, m->level);
+		return accept(v, m->vector, m->level);
 	case MKVM_APIC_NMI:
 		request(v, MKVM_REQ_NMI);
 		return 1;
@@ -163,85 +173,78 @@ void mkvm_apic_extint(struct mkvm_vm *vm)
 
 /* ---- what a vCPU does to its own APIC ---- */
 
-/* Without the lock: what an access leaves to do outside of the APIC. */
-static void finish(struct mkvm_vcpu *v, u32 effects, const struct mkvm_apic_message *ipi)
+static void tell_eoi(struct mkvm_vcpu *v, u8 vector)
 {
-	if (effects & MKVM_APIC_DO_IPI)
-		mkvm_apic_send(v->vm, v, ipi);
-	if (effects & MKVM_APIC_DO_LOOK)
-		WRITE_ONCE(v->irq_look, true);
-	if (effects & MKVM_APIC_DO_EOI && mkvm_ioapic_eoi(v->vm, (u8)effects)) {
-		v->eoi_vector = (u8)effects;
-		set_bit(MKVM_REQ_IOAPIC_EOI, &v->requests);
-	}
+	if (!mkvm_ioapic_eoi(v->vm, vector))
+		return;
+	v->eoi_vector = vector;
+	set_bit(MKVM_REQ_IOAPIC_EOI, &v->requests);
 }
 
-enum access { READ_PAGE, WRITE_PAGE, READ_MSR, WRITE_MSR };
-
-static u32 access_reg(struct mkvm_vcpu *v, enum access how, u32 reg, u64 *value)
+/* Ends an access: does what it left to do, with the lock and without. */
+static u32 finish(struct mkvm_vcpu *v, unsigned long flags, u32 effects) __releases(&v->apic->lock)
 {
-	struct mkvm_apic_message ipi;
 	struct mkvm_apic *a = v->apic;
-	u64 now = reg >= MKVM_APIC_LVTT ? ktime_get_ns() : 0;	/* the timer's: not for EOI */
-	unsigned long flags;
-	u32 effects = 0;
+	struct mkvm_apic_message ipi;
 
-	raw_spin_lock_irqsave(&a->lock, flags);
-	switch (how) {
-	case READ_PAGE:
-		*value = mkvm_lapic_read(&a->state, reg, now);
-		break;
-	case WRITE_PAGE:
-		effects = mkvm_lapic_write(&a->state, reg, (u32)*value, now);
-		break;
-	case READ_MSR:
-		effects = mkvm_lapic_rdmsr(&a->state, reg, value, now);
-		break;
-	case WRITE_MSR:
-		effects = mkvm_lapic_wrmsr(&a->state, reg, *value, now);
-	}
 	if (effects & MKVM_APIC_DO_TIMER)
 		program_timer(a);
 	if (effects & MKVM_APIC_DO_IPI)
 		mkvm_lapic_icr(&a->state, &ipi);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
-	if (a->virtual)
-		WRITE_ONCE(v->irq_look, true);	/* the CPU hears of it */
-	finish(v, effects, &ipi);
+	unlock(a, flags);
+	if (effects & MKVM_APIC_DO_IPI)
+		mkvm_apic_send(v->vm, v, &ipi);
+	if (effects & MKVM_APIC_DO_LOOK || a->virtual)	/* the CPU hears of it */
+		WRITE_ONCE(v->irq_look, true);
+	if (effects & MKVM_APIC_DO_EOI)
+		tell_eoi(v, (u8)effects);
 	return effects;
+}
+
+/* Only the timer's registers ask for the time: not EOI. */
+static u64 time_for(u32 reg)
+{
+	return reg >= MKVM_APIC_LVTT ? ktime_get_ns() : 0;
+}
+
+static void write_page(struct mkvm_vcpu *v, u32 reg, u32 value)
+{
+	unsigned long flags = lock(v->apic);
+
+	finish(v, flags, mkvm_lapic_write(&v->apic->state, reg, value, time_for(reg)));
 }
 
 bool mkvm_apic_rdmsr(struct mkvm_vcpu *v, u32 index, u64 *value)
 {
-	if (index == MSR_IA32_TSC_DEADLINE) {
-		*value = v->apic ? READ_ONCE(v->apic->state.deadline) : 0;
-		return false;
-	}
-	return !v->apic ||
-	       access_reg(v, READ_MSR, index - MKVM_X2APIC_MSR, value) & MKVM_APIC_DO_GP;
-}
-
-static void set_deadline(struct mkvm_vcpu *v, u64 value)
-{
-	u64 expires = deadline_to_ns(v, value);
+	u32 reg = index - MKVM_X2APIC_MSR, effects;
 	struct mkvm_apic *a = v->apic;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&a->lock, flags);
-	if (mkvm_lapic_set_deadline(&a->state, value, expires) & MKVM_APIC_DO_TIMER)
-		program_timer(a);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
+	if (index == MSR_IA32_TSC_DEADLINE) {
+		*value = a ? READ_ONCE(a->state.deadline) : 0;
+		return false;
+	}
+	if (!a)
+		return true;
+	flags = lock(a);
+	effects = mkvm_lapic_rdmsr(&a->state, reg, value, time_for(reg));
+	return finish(v, flags, effects) & MKVM_APIC_DO_GP;
 }
 
 bool mkvm_apic_wrmsr(struct mkvm_vcpu *v, u32 index, u64 value)
 {
-	if (index == MSR_IA32_TSC_DEADLINE) {
-		if (v->apic)
-			set_deadline(v, value);
-		return false;
-	}
-	return !v->apic ||
-	       access_reg(v, WRITE_MSR, index - MKVM_X2APIC_MSR, &value) & MKVM_APIC_DO_GP;
+	u32 reg = index - MKVM_X2APIC_MSR, effects;
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
+
+	if (!a)
+		return index != MSR_IA32_TSC_DEADLINE;
+	flags = lock(a);
+	if (index == MSR_IA32_TSC_DEADLINE)
+		effects = mkvm_lapic_set_deadline(&a->state, value, deadline_to_ns(v, value));
+	else
+		effects = mkvm_lapic_wrmsr(&a->state, reg, value, time_for(reg));
+	return finish(v, flags, effects) & MKVM_APIC_DO_GP;
 }
 
 void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base)
@@ -255,10 +258,8 @@ void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base)
 	if (!a)
 		return;
 	set_bit(MKVM_REQ_APIC_MODE, &v->requests);
-	raw_spin_lock_irqsave(&a->lock, flags);
-	mkvm_lapic_set_mode(&a->state, MKVM_APIC_MODE(base));
-	raw_spin_unlock_irqrestore(&a->lock, flags);
-	WRITE_ONCE(v->irq_look, true);
+	flags = lock(a);
+	finish(v, flags, mkvm_lapic_set_mode(&a->state, MKVM_APIC_MODE(base)));
 }
 
 u64 mkvm_get_cr8(struct mkvm_vcpu *v)
@@ -268,77 +269,68 @@ u64 mkvm_get_cr8(struct mkvm_vcpu *v)
 
 void mkvm_set_cr8(struct mkvm_vcpu *v, u64 value)
 {
-	u64 tpr = value << 4;
-
 	v->cr8 = value;
 	if (v->apic)
-		access_reg(v, WRITE_PAGE, MKVM_APIC_TPR, &tpr);
+		write_page(v, MKVM_APIC_TPR, value << 4);
 }
 
 /* Aligned 32-bit accesses are the only ones that the SDM defines; KVM reads smaller ones, too. */
-int mkvm_apic_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
+bool mkvm_apic_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
-	u64 base = v->apic_base & PAGE_MASK, value = 0;
-	u32 reg = offset_in_page(gpa) >> 4, byte = gpa & 15;
+	u32 reg = offset_in_page(gpa) >> 4, byte = gpa & 15, value = 0;
+	struct mkvm_apic *a = v->apic;
+	unsigned long flags;
 
-	if (!v->apic || (gpa & PAGE_MASK) != base)
-		return -EOPNOTSUPP;
-	if (v->apic->state.mode != MKVM_APIC_MODE_X) {
-		if (!write)
-			memset(data, 0xff, len);	/* KVM's quirk LAPIC_MMIO_HOLE */
-		return 0;
-	}
-	if (!write)
-		memset(data, 0, len);
-	if (byte + len > 4 || reg >= MKVM_APIC_NR_REGS || (write && len != 4))
-		return 0;
+	if (!a || (gpa & PAGE_MASK) != (v->apic_base & PAGE_MASK))
+		return false;
+	if (!write)	/* no xAPIC: KVM's quirk LAPIC_MMIO_HOLE */
+		memset(data, a->state.mode == MKVM_APIC_MODE_X ? 0 : 0xff, len);
+	if (a->state.mode != MKVM_APIC_MODE_X || byte + len > 4 || reg >= MKVM_APIC_NR_REGS)
+		return true;
 	reg = array_index_nospec(reg, MKVM_APIC_NR_REGS);
-	if (write)
-		memcpy(&value, data, len);
-	access_reg(v, write ? WRITE_PAGE : READ_PAGE, reg, &value);
-	if (!write)
+	if (!write) {
+		flags = lock(a);
+		value = mkvm_lapic_read(&a->state, reg, time_for(reg));
+		finish(v, flags, 0);
 		memcpy(data, (u8 *)&value + byte, len);
-	return 0;
+	} else if (len == 4) {
+		memcpy(&value, data, len);
+		write_page(v, reg, value);
+	}
+	return true;
 }
 
 /* EOI takes any value: no need to know the instruction's. */
 bool mkvm_apic_eoi_at(struct mkvm_vcpu *v, u64 gpa)
 {
-	u64 any = 0;
-
 	if (gpa != (v->apic_base & PAGE_MASK) + 16 * MKVM_APIC_EOI ||
 	    v->apic->state.mode != MKVM_APIC_MODE_X)
 		return false;
-	access_reg(v, WRITE_PAGE, MKVM_APIC_EOI, &any);
+	write_page(v, MKVM_APIC_EOI, 0);
 	return true;
 }
 
 int mkvm_get_lapic(struct mkvm_vcpu *v, void *page)
 {
-	struct mkvm_apic *a = v->apic;
 	unsigned long flags;
 
 	BUILD_BUG_ON(sizeof(struct mkvm_apic_page) != sizeof(struct kvm_lapic_state));
-	if (!a)
+	if (!v->apic)
 		return -EINVAL;
-	raw_spin_lock_irqsave(&a->lock, flags);
-	mkvm_lapic_get(&a->state, page, ktime_get_ns());
-	raw_spin_unlock_irqrestore(&a->lock, flags);
+	flags = lock(v->apic);
+	mkvm_lapic_get(&v->apic->state, page, ktime_get_ns());
+	unlock(v->apic, flags);
 	return 0;
 }
 
 int mkvm_set_lapic(struct mkvm_vcpu *v, void *page)
 {
-	struct mkvm_apic *a = v->apic;
 	unsigned long flags;
 
-	if (!a)
+	if (!v->apic)
 		return -EINVAL;
-	raw_spin_lock_irqsave(&a->lock, flags);
-	mkvm_lapic_set(&a->state, page, ktime_get_ns());
-	program_timer(a);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
-	WRITE_ONCE(v->irq_look, true);
+	flags = lock(v->apic);
+	finish(v, flags, mkvm_lapic_set(&v->apic->state, page, ktime_get_ns()));
 	return 0;
 }
 
@@ -397,9 +389,9 @@ void mkvm_apic_sync(struct mkvm_vcpu *v)
 	if (!READ_ONCE(v->irq_look) || !a || !a->virtual)
 		return;
 	smp_store_mb(v->irq_look, false);	/* as in mkvm_apic_has_irq */
-	raw_spin_lock_irqsave(&a->lock, flags);
+	flags = lock(a);
 	status = mkvm_lapic_status(&a->state, eoi_exits);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
+	unlock(a, flags);
 	mkvm_vendor->set_apic_status(v, status, eoi_exits);
 	if (has_extint(v))
 		WRITE_ONCE(v->irq_look, true);
@@ -407,7 +399,8 @@ void mkvm_apic_sync(struct mkvm_vcpu *v)
 
 void mkvm_apic_after_eoi(struct mkvm_vcpu *v, u8 vector)
 {
-	finish(v, mkvm_lapic_after_eoi(&v->apic->state, vector), NULL);
+	if (mkvm_lapic_tells_eoi(&v->apic->state, vector))
+		tell_eoi(v, vector);
 }
 
 /*
@@ -426,9 +419,9 @@ bool mkvm_apic_has_irq(struct mkvm_vcpu *v)
 	if (a->virtual && v->mp_state == KVM_MP_STATE_RUNNABLE)
 		return has_extint(v);
 	smp_store_mb(v->irq_look, false);	/* pairs with the one of mkvm_kick */
-	raw_spin_lock_irqsave(&a->lock, flags);
+	flags = lock(a);
 	found = mkvm_lapic_pending(&a->state) >= 0;
-	raw_spin_unlock_irqrestore(&a->lock, flags);
+	unlock(a, flags);
 	if (!found && !has_extint(v))
 		return false;
 	WRITE_ONCE(v->irq_look, true);
@@ -450,11 +443,9 @@ int mkvm_apic_take_irq(struct mkvm_vcpu *v)
 	}
 	if (a->virtual)
 		return -1;
-	raw_spin_lock_irqsave(&a->lock, flags);
-	vector = mkvm_lapic_pending(&a->state);
-	if (vector >= 0)
-		mkvm_lapic_take(&a->state, vector);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
+	flags = lock(a);
+	vector = mkvm_lapic_take(&a->state);
+	unlock(a, flags);
 	return vector;
 }
 
@@ -536,14 +527,9 @@ void mkvm_apic_events(struct mkvm_vcpu *v)
 void mkvm_apic_reset(struct mkvm_vcpu *v, bool init)
 {
 	bool bsp = v->id == v->vm->boot_cpu_id, split = v->vm->irqchip == MKVM_IRQCHIP_SPLIT;
-	struct mkvm_apic *a = v->apic;
-	unsigned long flags;
+	unsigned long flags = lock(v->apic);
 
-	raw_spin_lock_irqsave(&a->lock, flags);
-	mkvm_lapic_reset(&a->state, init, bsp, split);
-	program_timer(a);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
-	WRITE_ONCE(v->irq_look, true);
+	finish(v, flags, mkvm_lapic_reset(&v->apic->state, init, bsp, split));
 	v->extint = -1;
 }
 

@@ -118,11 +118,16 @@ int mkvm_lapic_pending(struct mkvm_lapic *a)
 	return a->mode && irr >= 0 && ((u32)irr & 0xf0) > (ppr & 0xf0) ? irr : -1;
 }
 
-void mkvm_lapic_take(struct mkvm_lapic *a, u8 vector)
+int mkvm_lapic_take(struct mkvm_lapic *a)
 {
-	set_vector(a, MKVM_APIC_IRR, vector, false);
-	set_vector(a, MKVM_APIC_ISR, vector, true);
-	update_ppr(a);
+	int vector = mkvm_lapic_pending(a);
+
+	if (vector >= 0) {
+		set_vector(a, MKVM_APIC_IRR, (u8)vector, false);
+		set_vector(a, MKVM_APIC_ISR, (u8)vector, true);
+		update_ppr(a);
+	}
+	return vector;
 }
 
 static u32 look(struct mkvm_lapic *a)
@@ -143,20 +148,21 @@ u16 mkvm_lapic_status(struct mkvm_lapic *a, u64 eoi_exits[4])
 	return (u16)((irr < 0 ? 0 : irr) | (isr < 0 ? 0 : isr) << 8);
 }
 
-u32 mkvm_lapic_after_eoi(const struct mkvm_lapic *a, u8 vector)
+bool mkvm_lapic_tells_eoi(const struct mkvm_lapic *a, u8 vector)
 {
 	return test_vector(a, MKVM_APIC_TMR, vector) &&
-	       !(*reg(a, MKVM_APIC_SVR) & MKVM_APIC_NO_EOI_MSG) ? MKVM_APIC_DO_EOI | vector : 0;
+	       !(*reg(a, MKVM_APIC_SVR) & MKVM_APIC_NO_EOI_MSG);
 }
 
-u32 mkvm_lapic_eoi(struct mkvm_lapic *a)
+static u32 end_of_interrupt(struct mkvm_lapic *a)
 {
 	int vector = highest(a, MKVM_APIC_ISR);
 
 	if (vector < 0)
 		return 0;
 	set_vector(a, MKVM_APIC_ISR, (u8)vector, false);
-	return look(a) | mkvm_lapic_after_eoi(a, (u8)vector);
+	return look(a) |
+	       (mkvm_lapic_tells_eoi(a, (u8)vector) ? MKVM_APIC_DO_EOI | (u32)vector : 0);
 }
 
 /* ---- what comes in ---- */
@@ -296,26 +302,27 @@ static bool is_periodic(const struct mkvm_lapic *a)
 
 static u32 stop_timer(struct mkvm_lapic *a)
 {
-	a->period = 0;
 	a->expires = 0;
 	a->deadline = 0;
 	return MKVM_APIC_DO_TIMER;
 }
 
-static void set_period(struct mkvm_lapic *a)
+/* ns; 0: the timer has no count to start with. */
+static u64 period(const struct mkvm_lapic *a)
 {
-	a->period = (u64)*reg(a, MKVM_APIC_TMICT) << divide_shift(a);
-	if (a->period && a->period < MIN_PERIOD && is_periodic(a))
-		a->period = MIN_PERIOD;
+	u64 ns = (u64)*reg(a, MKVM_APIC_TMICT) << divide_shift(a);
+
+	return ns && ns < MIN_PERIOD && is_periodic(a) ? MIN_PERIOD : ns;
 }
 
 /* left: ns that the count has yet to go. */
 static u32 start_timer(struct mkvm_lapic *a, u64 left, u64 now)
 {
-	set_period(a);
-	if (!a->period)
+	u64 whole = period(a);
+
+	if (!whole)
 		return stop_timer(a);
-	a->expires = now + (left < a->period ? left : a->period);
+	a->expires = now + (left < whole ? left : whole);
 	return MKVM_APIC_DO_TIMER;
 }
 
@@ -345,13 +352,10 @@ static u32 write_lvtt(struct mkvm_lapic *a, u32 value)
 	u32 changed = *reg(a, MKVM_APIC_LVTT) ^ value;
 
 	*reg(a, MKVM_APIC_LVTT) = value;
-	if (changed & MKVM_APIC_LVT_DEADLINE) {
-		*reg(a, MKVM_APIC_TMICT) = 0;
-		return stop_timer(a);
-	}
-	if (!is_deadline(a))
-		set_period(a);
-	return 0;
+	if (!(changed & MKVM_APIC_LVT_DEADLINE))
+		return 0;
+	*reg(a, MKVM_APIC_TMICT) = 0;
+	return stop_timer(a);
 }
 
 u32 mkvm_lapic_set_deadline(struct mkvm_lapic *a, u64 deadline, u64 expires)
@@ -366,12 +370,13 @@ u32 mkvm_lapic_set_deadline(struct mkvm_lapic *a, u64 deadline, u64 expires)
 u32 mkvm_lapic_expire(struct mkvm_lapic *a, u64 now)
 {
 	u32 lvtt = *reg(a, MKVM_APIC_LVTT), effects = MKVM_APIC_DO_TIMER;
+	u64 ns = period(a);
 
 	if (!a->expires || now < a->expires)
 		return 0;
 	a->deadline = 0;
-	if (is_periodic(a) && !is_deadline(a) && a->period)
-		a->expires += a->period * (1 + (now - a->expires) / a->period);
+	if (is_periodic(a) && !is_deadline(a) && ns)
+		a->expires += ns * (1 + (now - a->expires) / ns);
 	else
 		a->expires = 0;
 	if (!(lvtt & MKVM_APIC_LVT_MASKED))
@@ -423,7 +428,7 @@ u32 mkvm_lapic_write(struct mkvm_lapic *a, u32 nr, u32 value, u64 now)
 		value |= MKVM_APIC_LVT_MASKED;
 	switch (nr) {
 	case MKVM_APIC_EOI:
-		return mkvm_lapic_eoi(a);
+		return end_of_interrupt(a);
 	case MKVM_APIC_ESR:
 		*reg(a, nr) = a->errors;
 		a->errors = 0;
@@ -520,7 +525,7 @@ u32 mkvm_lapic_set_mode(struct mkvm_lapic *a, u32 mode)
 	return MKVM_APIC_DO_LOOK;
 }
 
-void mkvm_lapic_reset(struct mkvm_lapic *a, bool init, bool bsp, bool no_eoi_msg)
+u32 mkvm_lapic_reset(struct mkvm_lapic *a, bool init, bool bsp, bool no_eoi_msg)
 {
 	u32 id = init ? *reg(a, MKVM_APIC_ID) : a->id << 24;
 
@@ -536,6 +541,7 @@ void mkvm_lapic_reset(struct mkvm_lapic *a, bool init, bool bsp, bool no_eoi_msg
 	if (bsp)
 		*reg(a, MKVM_APIC_LVT0) = MKVM_APIC_EXTINT << 8;
 	derive_ldr(a);
+	return MKVM_APIC_DO_TIMER | MKVM_APIC_DO_LOOK;
 }
 
 void mkvm_lapic_get(struct mkvm_lapic *a, struct mkvm_apic_page *out, u64 now)

@@ -82,7 +82,6 @@ struct mkvm_lapic {
 	u32 came[8];
 	u8 came_words;
 	u32 turns;		/* lowest-priority interrupts had: who had fewest is next */
-	u64 period;		/* of the timer; not in deadline mode */
 	u64 expires;		/* the timer is due; 0: it is not running */
 	u64 deadline;		/* IA32_TSC_DEADLINE; its moment is in expires */
 };
@@ -97,7 +96,7 @@ struct mkvm_lapic {
 MKVM_PURE_BEGIN
 
 /* RESET, or INIT, which keeps mode and ID. bsp: LINT0 takes the 8259's interrupts, as in KVM. */
-void mkvm_lapic_reset(struct mkvm_lapic *a, bool init, bool bsp, bool no_eoi_msg);
+u32 mkvm_lapic_reset(struct mkvm_lapic *a, bool init, bool bsp, bool no_eoi_msg);
 
 /* A mode that WRMSR may change to? SDM, section "x2APIC State Transitions". */
 bool mkvm_lapic_may_change(u32 mode, u32 next);
@@ -110,8 +109,6 @@ u32 mkvm_lapic_write(struct mkvm_lapic *a, u32 reg, u32 value, u64 now);
 /* x2APIC MSRs; reg < 0x100. Effects. */
 u32 mkvm_lapic_rdmsr(struct mkvm_lapic *a, u32 reg, u64 *value, u64 now);
 u32 mkvm_lapic_wrmsr(struct mkvm_lapic *a, u32 reg, u64 value, u64 now);
-/* The end of the interrupt in service, the register's write. */
-u32 mkvm_lapic_eoi(struct mkvm_lapic *a);
 
 /* IA32_TSC_DEADLINE, which is reached at expires (not 0). Ignored in other timer modes. */
 u32 mkvm_lapic_set_deadline(struct mkvm_lapic *a, u64 deadline, u64 expires);
@@ -135,16 +132,16 @@ u32 mkvm_lapic_accept(struct mkvm_lapic *a, u8 vector, bool level);
 /* An interrupt was sent with a vector below 16: these do not exist. */
 u32 mkvm_lapic_error(struct mkvm_lapic *a, u8 error);
 
-/* The vector that the CPU should take now, or -1; then taking it. Updates PPR. */
+/* The vector that the CPU should take now, or -1; the same, and it is taken. Update PPR. */
 int mkvm_lapic_pending(struct mkvm_lapic *a);
-void mkvm_lapic_take(struct mkvm_lapic *a, u8 vector);
+int mkvm_lapic_take(struct mkvm_lapic *a);
 /*
  * Instead of these two, where the CPU delivers from the page. Status is RVI and SVI: SDM vol. 3,
  * section "Guest Interrupt Status"; eoi_exits has a bit for each vector whose EOI has effects.
  */
 u16 mkvm_lapic_status(struct mkvm_lapic *a, u64 eoi_exits[4]);
-/* It was the CPU that ended the interrupt: what is left to do. */
-u32 mkvm_lapic_after_eoi(const struct mkvm_lapic *a, u8 vector);
+/* Do I/O APICs hear of the vector's EOI? */
+bool mkvm_lapic_tells_eoi(const struct mkvm_lapic *a, u8 vector);
 /* Does LINT0 pass on the 8259's interrupts? */
 bool mkvm_lapic_takes_extint(const struct mkvm_lapic *a);
 

@@ -37,11 +37,7 @@ class Apic {
   }
   int pending() { return mkvm_lapic_pending(&apic_); }
   // Takes what is pending as the CPU does; -1 if nothing is.
-  int take() {
-    const int vector = pending();
-    if (vector >= 0) mkvm_lapic_take(&apic_, static_cast<uint8_t>(vector));
-    return vector;
-  }
+  int take() { return mkvm_lapic_take(&apic_); }
   bool matches(uint32_t dest, bool logical, uint8_t shorthand = 0, bool is_ipi = true,
                bool self = false) const {
     const mkvm_apic_message m = {.dest = dest,
@@ -194,11 +190,11 @@ TEST(Lapic, PriorityClasses) {
   a.accept(0x50);
   EXPECT_EQ(a.take(), 0x50);
   EXPECT_EQ(a.read(MKVM_APIC_PPR), 0x50u);
-  EXPECT_EQ(mkvm_lapic_eoi(a.get()), 0u);
-  EXPECT_EQ(mkvm_lapic_eoi(a.get()), kLook);
+  EXPECT_EQ(a.write(MKVM_APIC_EOI, 0), 0u);
+  EXPECT_EQ(a.write(MKVM_APIC_EOI, 0), kLook);
   EXPECT_EQ(a.take(), 0x4f);
-  mkvm_lapic_eoi(a.get());
-  EXPECT_EQ(mkvm_lapic_eoi(a.get()), 0u);  // nothing in service
+  a.write(MKVM_APIC_EOI, 0);
+  EXPECT_EQ(a.write(MKVM_APIC_EOI, 0), 0u);  // nothing in service
 }
 
 TEST(Lapic, PprIsTheHigherOfTprAndService) {
@@ -218,10 +214,10 @@ TEST(Lapic, EoiOfALevelTriggeredVectorIsTold) {
   Apic a;
   a.accept(0x61, true);
   a.take();
-  EXPECT_EQ(mkvm_lapic_eoi(a.get()), MKVM_APIC_DO_EOI | 0x61);
+  EXPECT_EQ(a.write(MKVM_APIC_EOI, 0), MKVM_APIC_DO_EOI | 0x61);
   a.accept(0x61);  // now an edge
   a.take();
-  EXPECT_EQ(mkvm_lapic_eoi(a.get()), 0u);
+  EXPECT_EQ(a.write(MKVM_APIC_EOI, 0), 0u);
 }
 
 TEST(Lapic, EoiMessagesCanBeTurnedOffWhereThereIsNoIoApic) {
@@ -230,7 +226,7 @@ TEST(Lapic, EoiMessagesCanBeTurnedOffWhereThereIsNoIoApic) {
     a.write(MKVM_APIC_SVR, 0x11ff);
     a.accept(0x61, true);
     a.take();
-    EXPECT_EQ(mkvm_lapic_eoi(a.get()), there ? 0 : MKVM_APIC_DO_EOI | 0x61);
+    EXPECT_EQ(a.write(MKVM_APIC_EOI, 0), there ? 0 : MKVM_APIC_DO_EOI | 0x61);
   }
 }
 
@@ -502,7 +498,7 @@ TEST(Lapic, RoundTrip) {
   mkvm_lapic_get(b.get(), &again, b.now);
   EXPECT_EQ(memcmp(&saved, &again, sizeof(saved)), 0);
   EXPECT_EQ(b->expires - b.now, a->expires - a.now);
-  EXPECT_EQ(mkvm_lapic_eoi(b.get()) & ~kLook, MKVM_APIC_DO_EOI | 0x91);
+  EXPECT_EQ(b.write(MKVM_APIC_EOI, 0) & ~kLook, MKVM_APIC_DO_EOI | 0x91);
 }
 
 TEST(Lapic, AFinishedOneShotTimerStaysSo) {
@@ -527,7 +523,7 @@ TEST(Lapic, WhateverUserspaceSetsIsAState) {
   EXPECT_EQ(a.read(MKVM_APIC_IRR), ~0u);
   EXPECT_EQ(a.read(MKVM_APIC_ISR), ~0u);
   int ended = 0;
-  for (; mkvm_lapic_eoi(a.get()); ended++) {
+  for (; a.write(MKVM_APIC_EOI, 0); ended++) {
   }
   EXPECT_EQ(ended, 256);
   mkvm_lapic_reset(a.get(), false, false, false);
