@@ -21,25 +21,22 @@ unsigned long *mkvm_dirty_alloc(struct mkvm_vm *vm, u64 npages)
 	return dirty;
 }
 
-int mkvm_set_dirty_log_mode(struct mkvm_vm *vm, const struct kvm_enable_cap *cap)
+int mkvm_set_dirty_log_mode(struct mkvm_vm *vm, u64 mode)
 {
-	u64 mode = cap->args[0];
-
 	/* Initially set is nothing without the other: who would clear? */
-	if (cap->flags || mode & ~MKVM_DIRTY_LOG_MODES || mode == KVM_DIRTY_LOG_INITIALLY_SET)
+	if (mode & ~MKVM_DIRTY_LOG_MODES || mode == KVM_DIRTY_LOG_INITIALLY_SET)
 		return -EINVAL;
-	mutex_lock(&vm->slots_lock);
+	guard(mutex)(&vm->slots_lock);
 	vm->dirty_log_mode = mode;
-	mutex_unlock(&vm->slots_lock);
 	return 0;
 }
 
 /* Caller holds vm->slots_lock. */
 static const struct mkvm_memslot *logging_slot(struct mkvm_vm *vm, u32 id)
 {
-	const struct mkvm_memslot *slot =
-		mkvm_slot_by_id(rcu_dereference_protected(vm->slots,
-							  lockdep_is_held(&vm->slots_lock)), id);
+	const struct mkvm_slots *slots =
+		rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
+	const struct mkvm_memslot *slot = mkvm_slot_by_id(slots, id);
 
 	if (id >= MKVM_MAX_SLOTS)
 		return ERR_PTR(-EINVAL);
@@ -86,8 +83,11 @@ static int clear_dirty(struct mkvm_vm *vm, struct part p, bool get)
 	return ret;
 }
 
-static int get_log(struct mkvm_vm *vm, const struct kvm_dirty_log *log)
+int mkvm_get_dirty_log(struct mkvm_vm *vm, void *arg)
 {
+	const struct kvm_dirty_log *log = arg;
+
+	guard(mutex)(&vm->slots_lock);
 	const struct mkvm_memslot *slot = logging_slot(vm, log->slot);
 	struct part p = { .slot = slot, .user = log->dirty_bitmap };
 
@@ -99,20 +99,13 @@ static int get_log(struct mkvm_vm *vm, const struct kvm_dirty_log *log)
 	return copy_to_user(p.user, slot->dirty, p.nr * sizeof(*slot->dirty)) ? -EFAULT : 0;
 }
 
-int mkvm_get_dirty_log(struct mkvm_vm *vm, void *arg)
+int mkvm_clear_dirty_log(struct mkvm_vm *vm, void *arg)
 {
-	int ret;
-
-	mutex_lock(&vm->slots_lock);
-	ret = get_log(vm, arg);
-	mutex_unlock(&vm->slots_lock);
-	return ret;
-}
-
-static int clear_log(struct mkvm_vm *vm, const struct kvm_clear_dirty_log *log)
-{
-	const struct mkvm_memslot *slot = logging_slot(vm, log->slot);
+	const struct kvm_clear_dirty_log *log = arg;
 	u64 first = log->first_page, nr = log->num_pages;
+
+	guard(mutex)(&vm->slots_lock);
+	const struct mkvm_memslot *slot = logging_slot(vm, log->slot);
 	struct part p = { .slot = slot, .user = log->dirty_bitmap };
 
 	if (first % BITS_PER_LONG)
@@ -126,14 +119,4 @@ static int clear_log(struct mkvm_vm *vm, const struct kvm_clear_dirty_log *log)
 	p.word = array_index_nospec(first, slot->npages + 1) / BITS_PER_LONG;
 	p.nr = BITS_TO_LONGS(nr);
 	return clear_dirty(vm, p, false);
-}
-
-int mkvm_clear_dirty_log(struct mkvm_vm *vm, void *arg)
-{
-	int ret;
-
-	mutex_lock(&vm->slots_lock);
-	ret = clear_log(vm, arg);
-	mutex_unlock(&vm->slots_lock);
-	return ret;
 }

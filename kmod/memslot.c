@@ -39,35 +39,16 @@ void mkvm_slots_free(struct mkvm_vm *vm)
 	kvfree(slots);
 }
 
-/*
- * Below TASK_SIZE_MAX, which also refuses tagged addresses: mmu.c compares these
- * with the untagged ones of the MMU notifier.
- */
-static bool user_range(u64 addr, u64 size)
-{
-	return size <= TASK_SIZE_MAX && addr <= TASK_SIZE_MAX - size;
-}
-
-/* The guest's physical addresses end where the host's or the page table's do. */
-static u64 gfn_limit(void)
-{
-	u64 host = 1ull << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT);
-
-	return min(host, mkvm_pgtable_gfn_limit(mkvm_vendor->pgtable));
-}
-
 static int change_slots(struct mkvm_vm *vm, struct mkvm_slots *slots,
 			struct mkvm_slot_change *change)
 {
 	bool logs = change->new_slot.flags & KVM_MEM_LOG_DIRTY_PAGES;
-	unsigned long *old = change->old.dirty, *dirty = NULL;
+	unsigned long *old = change->old.dirty, *dirty = logs ? old : NULL;
 	struct mkvm_slots *next = alloc_slots(slots->nr + 1);
 
-	if (!next)
-		return -ENOMEM;
-	if (logs)
-		dirty = old ?: mkvm_dirty_alloc(vm, change->new_slot.npages);
-	if (logs && !dirty) {
+	if (next && logs && !old)
+		dirty = mkvm_dirty_alloc(vm, change->new_slot.npages);
+	if (!next || (logs && !dirty)) {
 		kvfree(next);
 		return -ENOMEM;
 	}
@@ -86,19 +67,20 @@ static int change_slots(struct mkvm_vm *vm, struct mkvm_slots *slots,
 int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg)
 {
 	const struct kvm_userspace_memory_region *region = arg;
+	u64 host_limit = 1ull << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT);
+	u64 gfn_limit = min(host_limit, mkvm_pgtable_gfn_limit(mkvm_vendor->pgtable));
 	struct mkvm_slot_change change = {};
 	struct mkvm_slots *slots;
 	int ret;
 
-	if (!user_range(region->userspace_addr, region->memory_size))
+	/* TASK_SIZE_MAX refuses tagged addresses, too: the MMU notifier's are untagged. */
+	if (region->memory_size > TASK_SIZE_MAX ||
+	    region->userspace_addr > TASK_SIZE_MAX - region->memory_size)
 		return -EINVAL;
-	mutex_lock(&vm->slots_lock);
+	guard(mutex)(&vm->slots_lock);
 	slots = rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
-	ret = mkvm_slots_plan(slots, gfn_limit(), region, &change);
-	if (!ret && change.kind != MKVM_SLOT_UNCHANGED)
-		ret = change_slots(vm, slots, &change);
-	mutex_unlock(&vm->slots_lock);
-	return ret;
+	ret = mkvm_slots_plan(slots, gfn_limit, region, &change);
+	return ret || change.kind == MKVM_SLOT_UNCHANGED ? ret : change_slots(vm, slots, &change);
 }
 
 /* ---- copies ---- */
@@ -121,11 +103,6 @@ const void __user *mkvm_guest_memory(struct mkvm_vm *vm, u64 gpa)
 
 	srcu_read_unlock(&vm->srcu, idx);
 	return at;
-}
-
-bool mkvm_is_memory(struct mkvm_vm *vm, u64 gpa)
-{
-	return mkvm_guest_memory(vm, gpa);
 }
 
 /* Within a page. Logged after the write: a log fetched in between is not the last. */
@@ -170,50 +147,38 @@ int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len)
 	return copy_guest(vm, gpa, (void *)data, len, true);
 }
 
-static int get_entry(const void __user *at, u64 *value, u32 size)
-{
-	u32 low;
-
-	if (size == sizeof(*value))
-		return get_user(*value, (const u64 __user *)at);
-	if (get_user(low, (const u32 __user *)at))
-		return -EFAULT;
-	*value = low;
-	return 0;
-}
-
 int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size)
 {
 	int idx = srcu_read_lock(&vm->srcu);
 	const struct mkvm_memslot *slot = find_slot(vm, gpa);
-	int ret = slot ? get_entry(guest_to_user(slot, gpa), value, size) : -ENXIO;
+	int ret = -ENXIO;
 
+	if (slot && size == sizeof(u32))
+		ret = get_user(*value, (const u32 __user *)guest_to_user(slot, gpa));
+	else if (slot)
+		ret = get_user(*value, (const u64 __user *)guest_to_user(slot, gpa));
 	srcu_read_unlock(&vm->srcu, idx);
 	return ret;
-}
-
-/* 0, 1 when the old value was not there, or -EFAULT. */
-static int cmpxchg_user(void __user *at, u64 old, u64 next, u32 size)
-{
-	u32 old32 = old;
-
-	if (size == sizeof(u32))
-		return __try_cmpxchg_user((u32 __user *)at, &old32, (u32)next, fault32);
-	return __try_cmpxchg_user((u64 __user *)at, &old, next, fault64);
 }
 
 int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size)
 {
 	int idx = srcu_read_lock(&vm->srcu);
 	const struct mkvm_memslot *slot = find_slot(vm, gpa);
-	int ret = -ENXIO;
+	void __user *at = slot ? guest_to_user(slot, gpa) : NULL;
+	u32 old32 = old;
+	int ret;
 
-	if (slot && slot->flags & KVM_MEM_READONLY)
+	if (!slot)
+		ret = -ENXIO;
+	else if (slot->flags & KVM_MEM_READONLY)
 		ret = 0;
-	else if (slot)
-		ret = cmpxchg_user(guest_to_user(slot, gpa), old, next, size);
+	else if (size == sizeof(u32))
+		ret = __try_cmpxchg_user((u32 __user *)at, &old32, (u32)next, fault32);
+	else
+		ret = __try_cmpxchg_user((u64 __user *)at, &old, next, fault64);
 	if (!ret)
 		mkvm_mark_dirty(slot, gpa >> PAGE_SHIFT);
 	srcu_read_unlock(&vm->srcu, idx);
-	return ret > 0 ? -EAGAIN : ret;
+	return ret > 0 ? -EAGAIN : ret;	/* 1: the old value was not there */
 }

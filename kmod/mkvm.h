@@ -67,10 +67,9 @@ int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg);	/* KVM_SET_USER_MEMOR
  */
 int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len);
 int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len);
-bool mkvm_is_memory(struct mkvm_vm *vm, u64 gpa);	/* a slot holds it. Any context. */
 /*
- * Where the process has it; NULL: no slot. Good until vm->slots_version changes, and after
- * that still an address that may be read as any of the process's.
+ * Where the process has it; NULL: no slot. Any context. Good until vm->slots_version
+ * changes, and after that still an address that may be read as any of the process's.
  */
 const void __user *mkvm_guest_memory(struct mkvm_vm *vm, u64 gpa);
 /* One access to the size (4 or 8) aligned bytes at gpa, zero-extended; errors as above. */
@@ -95,7 +94,7 @@ unsigned long *mkvm_dirty_alloc(struct mkvm_vm *vm, u64 npages);
 /* KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2. */
 int mkvm_get_dirty_log(struct mkvm_vm *vm, void *arg);	/* struct kvm_dirty_log */
 int mkvm_clear_dirty_log(struct mkvm_vm *vm, void *arg);	/* struct kvm_clear_dirty_log */
-int mkvm_set_dirty_log_mode(struct mkvm_vm *vm, const struct kvm_enable_cap *cap);
+int mkvm_set_dirty_log_mode(struct mkvm_vm *vm, u64 mode);
 
 /* The page has been written, or is about to be with vm->mmu.lock held. Under vm->srcu. */
 static inline void mkvm_mark_dirty(const struct mkvm_memslot *slot, mkvm_gfn_t gfn)

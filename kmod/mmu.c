@@ -106,18 +106,14 @@ static void cut_gfns(struct mkvm_vm *vm, struct cut_tables *c, mkvm_gfn_t start,
 }
 
 /*
- * Under the lock: another invalidation that finds its range already empty must
- * not return to the host while our flush is still on its way.
+ * Flush, under the lock: another invalidation that finds its range already empty
+ * must not return to the host while ours is still on its way. Then unlock and free.
  */
-static void flush_cut(struct mkvm_vm *vm, const struct cut_tables *c)
+static void end_cut(struct mkvm_vm *vm, struct cut_tables *c) __releases(&vm->mmu.lock)
 {
-	lockdep_assert_held(&vm->mmu.lock);
 	if (c->changed)
 		mkvm_request_all(vm, MKVM_REQ_TLB_FLUSH);
-}
-
-static void free_cut(struct cut_tables *c)
-{
+	spin_unlock(&vm->mmu.lock);
 	while (c->head) {
 		u64 *table = (u64 *)(c->head & PAGE_MASK);
 		unsigned int level = c->head & ~PAGE_MASK;
@@ -149,9 +145,7 @@ void mkvm_mmu_replace_slots(struct mkvm_vm *vm, struct mkvm_slots *next,
 		cut_gfns(vm, &c, old->base_gfn, old->base_gfn + old->npages);
 	if (!c.writes_only)
 		cut_gfns(vm, &c, APIC_GFN, APIC_GFN + 1);	/* the new one may be there */
-	flush_cut(vm, &c);
-	spin_unlock(&vm->mmu.lock);
-	free_cut(&c);
+	end_cut(vm, &c);
 }
 
 void mkvm_mmu_hide_apic(struct mkvm_vm *vm)
@@ -163,8 +157,7 @@ void mkvm_mmu_hide_apic(struct mkvm_vm *vm)
 	smp_wmb();	/* pairs with mkvm_mmu_map_apic() */
 	WRITE_ONCE(vm->mmu.inval_seq, vm->mmu.inval_seq + 1);
 	cut_gfns(vm, &c, APIC_GFN, APIC_GFN + 1);
-	flush_cut(vm, &c);
-	spin_unlock(&vm->mmu.lock);
+	end_cut(vm, &c);
 }
 
 void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
@@ -181,47 +174,32 @@ void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
 		mask[i] &= atomic_long_fetch_andnot(mask[i], &dirty[i]);
 	for_each_set_bitrange(start, end, mask, nr * BITS_PER_LONG)
 		cut_gfns(vm, &c, base + start, base + end);
-	flush_cut(vm, &c);
-	spin_unlock(&vm->mmu.lock);
+	end_cut(vm, &c);
 }
 
 /* ---- MMU notifier ---- */
 
-static struct mkvm_vm *notifier_vm(struct mmu_notifier *notifier)
+static int inval_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
-	return container_of(notifier, struct mkvm_vm, mmu.notifier);
-}
-
-static void cut_hvas(struct mkvm_vm *vm, struct cut_tables *c, unsigned long start,
-		     unsigned long end)
-{
-	const struct mkvm_slots *slots =
-		rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->mmu.lock));
+	struct mkvm_vm *vm = container_of(notifier, struct mkvm_vm, mmu.notifier);
+	const struct mkvm_slots *slots;
+	struct cut_tables c = {};
 	mkvm_gfn_t first, past;
 	u32 i;
 
-	for (i = 0; i < slots->nr; i++)
-		if (mkvm_slot_intersect(&slots->slot[i], start, end, &first, &past))
-			cut_gfns(vm, c, first, past);
-}
-
-static int inval_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
-{
-	struct mkvm_vm *vm = notifier_vm(notifier);
-	struct cut_tables c = {};
-
 	spin_lock(&vm->mmu.lock);
 	vm->mmu.inval_running++;
-	cut_hvas(vm, &c, range->start, range->end);
-	flush_cut(vm, &c);
-	spin_unlock(&vm->mmu.lock);
-	free_cut(&c);
+	slots = rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->mmu.lock));
+	for (i = 0; i < slots->nr; i++)
+		if (mkvm_slot_intersect(&slots->slot[i], range->start, range->end, &first, &past))
+			cut_gfns(vm, &c, first, past);
+	end_cut(vm, &c);
 	return 0;
 }
 
 static void inval_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
-	struct mkvm_mmu *mmu = &notifier_vm(notifier)->mmu;
+	struct mkvm_mmu *mmu = container_of(notifier, struct mkvm_mmu, notifier);
 
 	spin_lock(&mmu->lock);
 	WRITE_ONCE(mmu->inval_seq, mmu->inval_seq + 1);
@@ -232,14 +210,12 @@ static void inval_end(struct mmu_notifier *notifier, const struct mmu_notifier_r
 /* The mm goes away, with or without its VM: every page goes back. */
 static void mm_release(struct mmu_notifier *notifier, struct mm_struct *mm)
 {
-	struct mkvm_vm *vm = notifier_vm(notifier);
+	struct mkvm_vm *vm = container_of(notifier, struct mkvm_vm, mmu.notifier);
 	struct cut_tables c = {};
 
 	spin_lock(&vm->mmu.lock);
 	cut_gfns(vm, &c, 0, mkvm_pgtable_gfn_limit(mkvm_vendor->pgtable));
-	flush_cut(vm, &c);
-	spin_unlock(&vm->mmu.lock);
-	free_cut(&c);
+	end_cut(vm, &c);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {
@@ -283,33 +259,23 @@ static bool large_leaf_no_exec(void)
  */
 static unsigned int host_level(struct mm_struct *mm, unsigned long hva)
 {
-	unsigned int level = 1;
-	unsigned long flags;
 	pgd_t pgd;
 	p4d_t p4d;
 	pud_t pud;
 	pmd_t pmd;
 
-	local_irq_save(flags);
+	guard(irqsave)();
 	pgd = READ_ONCE(*pgd_offset(mm, hva));
 	if (pgd_none(pgd))
-		goto out;
+		return 1;
 	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
-	if (p4d_none(p4d) || !p4d_present(p4d))
-		goto out;
+	if (!p4d_present(p4d))
+		return 1;
 	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
-		goto out;
-	if (pud_leaf(pud)) {
-		level = 3;
-		goto out;
-	}
+	if (!pud_present(pud) || pud_leaf(pud))
+		return pud_present(pud) ? 3 : 1;
 	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (pmd_present(pmd) && pmd_leaf(pmd))
-		level = 2;
-out:
-	local_irq_restore(flags);
-	return level;
+	return pmd_present(pmd) && pmd_leaf(pmd) ? 2 : 1;
 }
 
 /* The largest leaf that host memory, slot and CPU allow. */
@@ -344,10 +310,8 @@ static u64 leaf_for(const struct mapping *m, u32 i, unsigned int level)
 /* Entry now leads elsewhere, or nowhere. */
 static void replace_entry(struct mkvm_vm *vm, u64 *entry, u64 next)
 {
-	struct cut_tables c = { .changed = true };
-
 	WRITE_ONCE(*entry, next);
-	flush_cut(vm, &c);
+	mkvm_request_all(vm, MKVM_REQ_TLB_FLUSH);
 }
 
 static void set_leaf(struct mkvm_vm *vm, u64 *entry, u64 leaf, u32 access)
@@ -414,16 +378,15 @@ static int map_all(struct mkvm_vm *vm, const struct mapping *m, void **spare)
 
 static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned long seq)
 {
-	struct mkvm_mmu *mmu = &vm->mmu;
 	void *spare = NULL;
 	int ret;
 
 	for (;;) {
 		ret = 0;	/* stale: the guest just faults again */
-		spin_lock(&mmu->lock);
-		if (!mmu->inval_running && mmu->inval_seq == seq)
+		spin_lock(&vm->mmu.lock);
+		if (!vm->mmu.inval_running && vm->mmu.inval_seq == seq)
 			ret = map_all(vm, m, &spare);
-		spin_unlock(&mmu->lock);
+		spin_unlock(&vm->mmu.lock);
 		if (ret != -EAGAIN)
 			break;
 		spare = alloc_table();
@@ -432,14 +395,6 @@ static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned 
 	}
 	free_page((unsigned long)spare);
 	return ret;
-}
-
-/* Without waiting for disk or userfaultfd, since the guest wants only one of them. */
-static int get_at_once(struct mapping *m, unsigned long hva, u32 nr, unsigned int flags)
-{
-	int ret = get_user_pages_fast_only(hva, nr, flags, m->pages);
-
-	return ret > 0 ? ret : get_user_pages_unlocked(hva, nr, m->pages, flags | FOLL_NOWAIT);
 }
 
 /*
@@ -451,25 +406,24 @@ static int get_at_once(struct mapping *m, unsigned long hva, u32 nr, unsigned in
  */
 static int get_host_pages(struct mapping *m, unsigned long hva, u32 nr)
 {
-	int ret;
+	unsigned int flags = FOLL_WRITE;
+	int ret = 0;
 
-	m->writable = true;
-	if (!(m->access & MKVM_ACCESS_WRITE)) {
-		ret = m->slot->flags ? 0 :
-		      get_user_pages_fast_only(hva, nr, FOLL_WRITE, m->pages);
-		if (ret > 0)
-			goto out;
-		m->writable = false;
+	if (m->access & MKVM_ACCESS_WRITE || !m->slot->flags)
+		ret = get_user_pages_fast_only(hva, nr, flags, m->pages);
+	m->writable = m->access & MKVM_ACCESS_WRITE || ret > 0;
+	if (!m->writable) {
+		flags = 0;
 		nr = 1;
+		ret = get_user_pages_fast_only(hva, nr, flags, m->pages);
 	}
-	ret = get_at_once(m, hva, nr, m->writable ? FOLL_WRITE : 0);
+	/* Only the page that the guest wants is worth waiting for disk or userfaultfd. */
+	if (ret <= 0)
+		ret = get_user_pages_unlocked(hva, nr, m->pages, flags | FOLL_NOWAIT);
 	if (ret <= 0)
 		ret = mkvm_host_wait_for_page(hva, m->writable, m->pages);
-	if (ret <= 0)
-		return ret == -EINTR ? ret : -EFAULT;
-out:
-	m->nr = ret;
-	return 0;
+	m->nr = max(ret, 0);
+	return ret > 0 ? 0 : ret == -EINTR ? ret : -EFAULT;
 }
 
 /*
@@ -515,12 +469,12 @@ static int resolve(struct mkvm_vcpu *v, mkvm_gfn_t gfn, u32 access)
 	if (!m.slot || (m.slot->flags & KVM_MEM_READONLY && access & MKVM_ACCESS_WRITE))
 		return -ENXIO;
 	ret = get_host_pages(&m, mkvm_slot_hva(m.slot, gfn), look_ahead(v, m.slot, gfn));
-	if (ret)
-		return ret;
+	if (ret)	/* a signal: the next round finds it, then the guest faults again */
+		return ret == -EINTR ? MKVM_RESUME : ret;
 	ret = map_if_current(vm, &m, seq);
 	put_host_pages(&m);
 	v->ahead.gfn = gfn + m.nr;
-	return ret;
+	return ret ?: MKVM_RESUME;
 }
 
 int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access)
@@ -529,9 +483,7 @@ int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access)
 	int ret = resolve(v, gpa >> PAGE_SHIFT, access);
 
 	srcu_read_unlock(&v->vm->srcu, idx);
-	if (ret == -EINTR)
-		ret = 0;	/* the next round finds the signal; the guest faults again */
-	return ret ?: MKVM_RESUME;
+	return ret;
 }
 
 int mkvm_mmu_map_apic(struct mkvm_vm *vm, struct page *page)
@@ -543,7 +495,7 @@ int mkvm_mmu_map_apic(struct mkvm_vm *vm, struct page *page)
 	unsigned long seq = READ_ONCE(vm->mmu.inval_seq);
 
 	smp_rmb();	/* as in resolve() */
-	if (READ_ONCE(vm->mmu.apic_hidden) || mkvm_is_memory(vm, MKVM_APIC_BASE_DEFAULT))
+	if (READ_ONCE(vm->mmu.apic_hidden) || mkvm_guest_memory(vm, MKVM_APIC_BASE_DEFAULT))
 		return MKVM_RESUME;
 	return map_if_current(vm, &m, seq) ?: MKVM_RESUME;
 }

@@ -206,7 +206,7 @@ static int enable_cap(struct mkvm_vm *vm, void *arg)
 		WRITE_ONCE(vm->no_platform_info, !cap->args[0]);
 		return 0;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
-		return mkvm_set_dirty_log_mode(vm, cap);
+		return mkvm_set_dirty_log_mode(vm, cap->args[0]);
 	case KVM_CAP_SPLIT_IRQCHIP:
 		if (cap->args[0] > MAX_IOAPIC_PINS)
 			return -EINVAL;

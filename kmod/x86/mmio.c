@@ -417,7 +417,7 @@ bool mkvm_is_device(struct mkvm_vcpu *v, u64 gpa)
 
 	if (v->no_slot.gfn == gfn && v->no_slot.version == version)
 		return true;
-	if (mkvm_is_memory(v->vm, gpa))
+	if (mkvm_guest_memory(v->vm, gpa))
 		return false;
 	v->no_slot.gfn = gfn;
 	v->no_slot.version = version;
