@@ -48,25 +48,22 @@ static __always_inline u64 mkvm_host_tsc(void)
 	return rdtsc() + READ_ONCE(mkvm_host_tsc_lost);
 }
 
-/* ---- vmxe.c: CR4.VMXE, and who executes VMXON ---- */
+/* ---- enable.c: CR4.VMXE, and who executes VMXON; EFER.SVME ---- */
 
-/* Once, before the first of the others. Process context. */
-int mkvm_host_vmx_setup(void);
+/* Once, before the first of the others; name for the log. Process context. */
+int mkvm_host_enable_setup(const char *name);
 /*
- * Make VMXON possible on this CPU, interrupts off. -EBUSY: another hypervisor
- * has it. Where the kernel itself owns VMX operation, it is on afterwards.
+ * Make VMXON, or the instructions of AMD-V, possible on this CPU, interrupts off.
+ * -EBUSY: another hypervisor has it. Where the kernel itself owns VMX operation,
+ * it is on afterwards.
  */
 int mkvm_host_vmx_get(void);
+int mkvm_host_svm_get(void);
 /* After VMXOFF, where VMXON was ours. Also in NMI context. */
 void mkvm_host_vmx_put(void);
+void mkvm_host_svm_put(void);
 /* VMXON and VMXOFF are ours to execute, not the kernel's. */
 bool mkvm_host_vmx_is_ours(void);
-
-/* ---- svme.c: EFER.SVME; the same as for CR4.VMXE, but there is no VMXON ---- */
-
-int mkvm_host_svm_setup(void);
-int mkvm_host_svm_get(void);
-void mkvm_host_svm_put(void);
 
 /* ---- work.c ---- */
 

@@ -53,13 +53,13 @@ static void restore_segments(const struct mkvm_host_state *s)
 
 void mkvm_host_breakpoints_save(struct mkvm_host_breakpoints *b)
 {
+	int i;
+
 	b->active = hw_breakpoint_active();
 	if (likely(!b->active))
 		return;
-	get_debugreg(b->dr[0], 0);
-	get_debugreg(b->dr[1], 1);
-	get_debugreg(b->dr[2], 2);
-	get_debugreg(b->dr[3], 3);
+	for (i = 0; i < 4; i++)
+		get_debugreg(b->dr[i], i);
 	get_debugreg(b->dr6, 6);
 	get_debugreg(b->dr7, 7);
 	set_debugreg(0ul, 7);
@@ -71,12 +71,12 @@ void mkvm_host_breakpoints_save(struct mkvm_host_breakpoints *b)
  */
 void mkvm_host_breakpoints_restore(const struct mkvm_host_breakpoints *b)
 {
+	int i;
+
 	if (likely(!b->active))
 		return;
-	set_debugreg(b->dr[0], 0);
-	set_debugreg(b->dr[1], 1);
-	set_debugreg(b->dr[2], 2);
-	set_debugreg(b->dr[3], 3);
+	for (i = 0; i < 4; i++)
+		set_debugreg(b->dr[i], i);
 	set_debugreg(b->dr6, 6);
 	set_debugreg(b->dr7, 7);
 }

@@ -43,7 +43,7 @@ static int start_this_cpu(void)
 	return ret;
 }
 
-static void stop_this_cpu_virt(void)
+static void stop_this_cpu_virt(void *unused)
 {
 	if (!__this_cpu_read(mkvm_host_virt_on))
 		return;
@@ -51,46 +51,39 @@ static void stop_this_cpu_virt(void)
 	owner->cpu_off();
 }
 
-static void stop_ipi(void *unused)
-{
-	stop_this_cpu_virt();
-}
-
 /* ---- hotplug: on the CPU in question, in its hotplug thread ---- */
 
 static int cpu_online_virt(unsigned int cpu)
 {
-	unsigned long flags;
-	int ret;
-
-	local_irq_save(flags);
-	ret = start_this_cpu();
-	local_irq_restore(flags);
-	return ret;
+	guard(irqsave)();
+	return start_this_cpu();
 }
 
 /* Tasks may still run here afterwards: mkvm_host_cpu_on() turns their vCPUs away. */
 static int cpu_offline_virt(unsigned int cpu)
 {
-	unsigned long flags;
-
-	local_irq_save(flags);
-	stop_this_cpu_virt();
-	local_irq_restore(flags);
+	guard(irqsave)();
+	stop_this_cpu_virt(NULL);
 	return 0;
 }
 
 /* ---- suspend, reboot ---- */
 
+#ifdef MKVM_HAVE_SYSCORE_DATA
+#define SYSCORE_ARGUMENTS	void *unused
+#else
+#define SYSCORE_ARGUMENTS	void
+#endif
+
 /* The other CPUs are offline, interrupts are off. */
-static int suspend(void)
+static int suspend(SYSCORE_ARGUMENTS)
 {
-	stop_this_cpu_virt();
+	stop_this_cpu_virt(NULL);
 	WRITE_ONCE(mkvm_host_tsc_lost, mkvm_host_tsc());
 	return 0;
 }
 
-static void resume(void)
+static void resume(SYSCORE_ARGUMENTS)
 {
 	WRITE_ONCE(mkvm_host_tsc_lost, mkvm_host_tsc_lost - rdtsc());
 	if (start_this_cpu())
@@ -102,10 +95,15 @@ static void resume(void)
  * Processes still run on all CPUs, and some may be in a guest. The flag comes
  * first, so that a CPU which comes online now stays as it is.
  */
-static void shutdown(void)
+static void stop_all_cpus(void)
 {
 	WRITE_ONCE(mkvm_host_stopping, true);
-	on_each_cpu(stop_ipi, NULL, true);
+	on_each_cpu(stop_this_cpu_virt, NULL, true);
+}
+
+static void shutdown(SYSCORE_ARGUMENTS)
+{
+	stop_all_cpus();
 }
 
 /*
@@ -115,40 +113,21 @@ static void shutdown(void)
  */
 static int reboot_begins(struct notifier_block *nb, unsigned long how, void *command)
 {
-	shutdown();
+	stop_all_cpus();
 	return NOTIFY_DONE;
 }
 
 static struct notifier_block reboot_notifier = { .notifier_call = reboot_begins };
 
 #ifdef MKVM_HAVE_SYSCORE_DATA
-static int suspend_data(void *unused)
-{
-	return suspend();
-}
-
-static void resume_data(void *unused)
-{
-	resume();
-}
-
-static void shutdown_data(void *unused)
-{
-	shutdown();
-}
-
 static const struct syscore_ops syscore_ops = {
-	.suspend	= suspend_data,
-	.resume		= resume_data,
-	.shutdown	= shutdown_data,
+	.suspend = suspend, .resume = resume, .shutdown = shutdown,
 };
 
 static struct syscore syscore = { .ops = &syscore_ops };
 #else
 static struct syscore_ops syscore = {
-	.suspend	= suspend,
-	.resume		= resume,
-	.shutdown	= shutdown,
+	.suspend = suspend, .resume = resume, .shutdown = shutdown,
 };
 
 #define register_syscore	register_syscore_ops
@@ -157,8 +136,13 @@ static struct syscore_ops syscore = {
 
 /* ---- crash ---- */
 
-#if defined(MKVM_HAVE_EMERGENCY_CALLBACK) && \
-	(IS_ENABLED(CONFIG_KVM_INTEL) || IS_ENABLED(CONFIG_KVM_AMD))
+#if !defined(MKVM_HAVE_EMERGENCY_CALLBACK) || \
+	!(IS_ENABLED(CONFIG_KVM_INTEL) || IS_ENABLED(CONFIG_KVM_AMD))
+/* Before 6.1.170 and from 7.1 the kernel does VMXOFF itself when it finds CR4.VMXE set. */
+static void cpu_emergency_register_virt_callback(void (*callback)(void)) {}
+static void cpu_emergency_unregister_virt_callback(void (*callback)(void)) {}
+#endif
+
 /*
  * On each CPU, often in NMI context, and nothing returns from it: no lock, no
  * log. Without it a crash kernel cannot start: INIT is blocked in VMX operation.
@@ -166,23 +150,8 @@ static struct syscore_ops syscore = {
 static void emergency(void)
 {
 	WRITE_ONCE(mkvm_host_stopping, true);
-	stop_this_cpu_virt();
+	stop_this_cpu_virt(NULL);
 }
-
-static void register_emergency(void)
-{
-	cpu_emergency_register_virt_callback(emergency);
-}
-
-static void unregister_emergency(void)
-{
-	cpu_emergency_unregister_virt_callback(emergency);
-}
-#else
-/* Before 6.1.170 and from 7.1 the kernel does VMXOFF itself when it finds CR4.VMXE set. */
-static void register_emergency(void) {}
-static void unregister_emergency(void) {}
-#endif
 
 /* ---- keeping KVM out, and being kept out by it ---- */
 
@@ -200,30 +169,21 @@ static void unregister_emergency(void) {}
 #elif defined(MKVM_HAVE_KVM_ONLINE)
 #define KVM_SLOT	CPUHP_AP_KVM_ONLINE
 #define KVM_ADVICE	"modprobe -r kvm_intel kvm_amd, or load kvm with enable_virt_at_load=0 and stop its VMs"
+#else
+#define KVM_SLOT	CPUHP_INVALID
+#define KVM_ADVICE	""
 #endif
 
-#ifdef KVM_SLOT
 static int lock_out_kvm(void)
 {
-	int ret = cpuhp_setup_state_nocalls(KVM_SLOT, "minikvm:instead-of-kvm", NULL, NULL);
+	int ret = 0;
 
+	if (KVM_SLOT != CPUHP_INVALID)
+		ret = cpuhp_setup_state_nocalls(KVM_SLOT, "minikvm:instead-of-kvm", NULL, NULL);
 	if (ret)
 		pr_err("%s is in use by KVM: " KVM_ADVICE "\n", owner->name);
 	return ret;
 }
-
-static void let_kvm_in(void)
-{
-	cpuhp_remove_state_nocalls(KVM_SLOT);
-}
-#else
-static int lock_out_kvm(void)
-{
-	return 0;
-}
-
-static void let_kvm_in(void) {}
-#endif
 
 /* ---- claim and release ---- */
 
@@ -243,35 +203,34 @@ static int start_all_cpus(void)
 	return 0;
 }
 
+static void release_all_but_cpus(void)
+{
+	unregister_reboot_notifier(&reboot_notifier);
+	unregister_syscore(&syscore);
+	cpu_emergency_unregister_virt_callback(emergency);
+	if (KVM_SLOT != CPUHP_INVALID)
+		cpuhp_remove_state_nocalls(KVM_SLOT);
+}
+
 int mkvm_host_claim(const struct mkvm_vendor *vendor)
 {
 	int ret;
 
 	owner = vendor;
-	ret = mkvm_host_nmi_check();
+	ret = mkvm_host_nmi_check() ?: mkvm_host_enable_setup(owner->name) ?: lock_out_kvm();
 	if (ret)
 		return ret;
-	ret = lock_out_kvm();
-	if (ret)
-		return ret;
-	register_emergency();
+	cpu_emergency_register_virt_callback(emergency);
 	register_syscore(&syscore);
 	register_reboot_notifier(&reboot_notifier);
 	ret = start_all_cpus();
-	if (ret) {
-		unregister_reboot_notifier(&reboot_notifier);
-		unregister_syscore(&syscore);
-		unregister_emergency();
-		let_kvm_in();
-	}
+	if (ret)
+		release_all_but_cpus();
 	return ret;
 }
 
 void mkvm_host_release(void)
 {
 	cpuhp_remove_state(hotplug_state);
-	unregister_reboot_notifier(&reboot_notifier);
-	unregister_syscore(&syscore);
-	unregister_emergency();
-	let_kvm_in();
+	release_all_but_cpus();
 }

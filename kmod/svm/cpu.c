@@ -101,7 +101,7 @@ int svm_hardware_setup(void)
 	int ret;
 
 	read_caps(&svm_host.caps);
-	ret = check_enabled() ?: check_caps() ?: mkvm_host_svm_setup();
+	ret = check_enabled() ?: check_caps();
 	if (ret)
 		return ret;
 	host_areas = vzalloc(nr_cpu_ids * HOST_AREA_SIZE);

@@ -133,7 +133,7 @@ int vmx_hardware_setup(void)
 	int ret;
 
 	read_caps(&vmx_host.caps);
-	ret = check_enabled() ?: check_caps() ?: mkvm_host_vmx_setup();
+	ret = check_enabled() ?: check_caps();
 	if (ret)
 		return ret;
 	set_slice();
