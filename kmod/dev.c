@@ -30,55 +30,39 @@ long mkvm_arg_out(unsigned int cmd, void __user *user, void *arg, long ret)
 	return ret;
 }
 
+/* Those that are there, and have no more to say: memory, CPUs, MSRs, interrupts, and the rest. */
+static const u16 plain_caps[] = {
+	KVM_CAP_USER_MEMORY, KVM_CAP_DESTROY_MEMORY_REGION_WORKS, KVM_CAP_READONLY_MEM,
+	KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, KVM_CAP_SYNC_MMU, KVM_CAP_SET_TSS_ADDR,
+	KVM_CAP_SET_IDENTITY_MAP_ADDR,
+
+	KVM_CAP_EXT_CPUID, KVM_CAP_MP_STATE, KVM_CAP_SREGS2, KVM_CAP_VCPU_EVENTS,
+	KVM_CAP_DEBUGREGS, KVM_CAP_SET_GUEST_DEBUG, KVM_CAP_X86_ROBUST_SINGLESTEP,
+	KVM_CAP_VCPU_ATTRIBUTES, KVM_CAP_GET_TSC_KHZ, KVM_CAP_KVMCLOCK_CTRL,
+	KVM_CAP_ENFORCE_PV_FEATURE_CPUID, KVM_CAP_HLT, KVM_CAP_IMMEDIATE_EXIT,
+	KVM_CAP_INTERNAL_ERROR_DATA, KVM_CAP_SET_BOOT_CPU_ID,
+
+	KVM_CAP_GET_MSR_FEATURES, KVM_CAP_MSR_PLATFORM_INFO, KVM_CAP_X86_USER_SPACE_MSR,
+	KVM_CAP_X86_MSR_FILTER,
+
+	KVM_CAP_IRQCHIP, KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_IRQ_INJECT_STATUS, KVM_CAP_USER_NMI,
+	KVM_CAP_PIT2, KVM_CAP_PIT_STATE2, KVM_CAP_REINJECT_CONTROL, KVM_CAP_TSC_DEADLINE_TIMER,
+	KVM_CAP_SIGNAL_MSI, KVM_CAP_IRQFD, KVM_CAP_IRQFD_RESAMPLE, KVM_CAP_IOEVENTFD,
+	KVM_CAP_IOEVENTFD_ANY_LENGTH, KVM_CAP_COALESCED_PIO,
+
+	KVM_CAP_CHECK_EXTENSION_VM, KVM_CAP_ENABLE_CAP, KVM_CAP_ENABLE_CAP_VM,
+	KVM_CAP_BINARY_STATS_FD,
+};
+
 /* Whatever is not here is absent: 0. docs/abi.md has the same table. */
 int mkvm_check_extension(unsigned long cap)
 {
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(plain_caps); i++)
+		if (cap == plain_caps[i])
+			return 1;
 	switch (cap) {
-	case KVM_CAP_USER_MEMORY:
-	case KVM_CAP_DESTROY_MEMORY_REGION_WORKS:
-	case KVM_CAP_JOIN_MEMORY_REGIONS_WORKS:
-	case KVM_CAP_SYNC_MMU:
-	case KVM_CAP_HLT:
-	case KVM_CAP_SET_TSS_ADDR:
-	case KVM_CAP_SET_IDENTITY_MAP_ADDR:
-	case KVM_CAP_EXT_CPUID:
-	case KVM_CAP_MP_STATE:
-	case KVM_CAP_SET_BOOT_CPU_ID:
-	case KVM_CAP_TSC_DEADLINE_TIMER:
-	case KVM_CAP_USER_NMI:
-	case KVM_CAP_VCPU_EVENTS:
-	case KVM_CAP_DEBUGREGS:
-	case KVM_CAP_INTERNAL_ERROR_DATA:
-	case KVM_CAP_IMMEDIATE_EXIT:
-	case KVM_CAP_CHECK_EXTENSION_VM:
-	case KVM_CAP_IRQCHIP:
-	case KVM_CAP_SPLIT_IRQCHIP:
-	case KVM_CAP_IRQ_INJECT_STATUS:
-	case KVM_CAP_REINJECT_CONTROL:
-	case KVM_CAP_PIT2:
-	case KVM_CAP_PIT_STATE2:
-	case KVM_CAP_SIGNAL_MSI:
-	case KVM_CAP_IRQFD:
-	case KVM_CAP_IRQFD_RESAMPLE:
-	case KVM_CAP_IOEVENTFD:
-	case KVM_CAP_IOEVENTFD_ANY_LENGTH:
-	case KVM_CAP_COALESCED_PIO:
-	case KVM_CAP_ENABLE_CAP_VM:
-	case KVM_CAP_READONLY_MEM:
-	case KVM_CAP_ENABLE_CAP:
-	case KVM_CAP_BINARY_STATS_FD:
-	case KVM_CAP_SET_GUEST_DEBUG:
-	case KVM_CAP_X86_USER_SPACE_MSR:
-	case KVM_CAP_X86_MSR_FILTER:
-	case KVM_CAP_X86_ROBUST_SINGLESTEP:
-	case KVM_CAP_GET_TSC_KHZ:
-	case KVM_CAP_KVMCLOCK_CTRL:
-	case KVM_CAP_VCPU_ATTRIBUTES:
-	case KVM_CAP_SREGS2:
-	case KVM_CAP_GET_MSR_FEATURES:
-	case KVM_CAP_MSR_PLATFORM_INFO:
-	case KVM_CAP_ENFORCE_PV_FEATURE_CPUID:
-		return 1;
 	case KVM_CAP_IRQ_ROUTING:
 		return MKVM_MAX_ROUTES;
 	case KVM_CAP_COALESCED_MMIO:
@@ -87,7 +71,7 @@ int mkvm_check_extension(unsigned long cap)
 		return MKVM_DIRTY_LOG_MODES;
 	case KVM_CAP_XSAVE:
 	case KVM_CAP_XCRS:
-		return !!mkvm_fpu_features();
+		return !!mkvm_fpu_features;
 	case KVM_CAP_XSAVE2:
 		return sizeof(struct kvm_xsave);
 	case KVM_CAP_DISABLE_QUIRKS2:
@@ -113,28 +97,31 @@ int mkvm_check_extension(unsigned long cap)
 	}
 }
 
-/* Too small an nent is E2BIG and changes nothing: clients grow it and ask again. */
+int mkvm_put_cpuid(struct kvm_cpuid2 __user *user, const struct kvm_cpuid_entry2 *entries, u32 nr)
+{
+	u32 room;
+
+	if (get_user(room, &user->nent))
+		return -EFAULT;
+	if (room < nr)
+		return -E2BIG;
+	return copy_to_user(user->entries, entries, nr * sizeof(*entries)) ||
+	       put_user(nr, &user->nent) ? -EFAULT : 0;
+}
+
 static int get_supported_cpuid(struct kvm_cpuid2 __user *user)
 {
 	struct kvm_cpuid_entry2 *entries;
-	struct kvm_cpuid2 head;
-	int nr;
+	int ret;
 
-	if (copy_from_user(&head, user, sizeof(head)))
-		return -EFAULT;
-	if (!head.nent)
-		return -E2BIG;
-	head.nent = min_t(u32, head.nent, MKVM_MAX_CPUID);
-	entries = kvcalloc(head.nent, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	entries = kvcalloc(MKVM_MAX_CPUID, sizeof(*entries), GFP_KERNEL_ACCOUNT);
 	if (!entries)
 		return -ENOMEM;
-	nr = mkvm_supported_cpuid(entries, head.nent);
-	head.nent = nr;
-	if (nr >= 0 && (copy_to_user(user->entries, entries, nr * sizeof(*entries)) ||
-			copy_to_user(user, &head, sizeof(head))))
-		nr = -EFAULT;
+	ret = mkvm_supported_cpuid(entries, MKVM_MAX_CPUID);
+	if (ret >= 0)
+		ret = mkvm_put_cpuid(user, entries, ret);
 	kvfree(entries);
-	return min(nr, 0);
+	return ret;
 }
 
 #define MSR_LIST_MAX	256
@@ -142,28 +129,19 @@ static int get_supported_cpuid(struct kvm_cpuid2 __user *user)
 /* nmsrs says how many there are even when the room was too small. */
 static int get_msr_list(struct kvm_msr_list __user *user, u8 flag)
 {
-	struct kvm_msr_list head;
+	u32 *list __free(kfree) = kcalloc(MSR_LIST_MAX, sizeof(*list), GFP_KERNEL);
 	struct mkvm_guest_cpu cpu;
-	u32 room, nr, *list;
-	int ret = 0;
+	u32 room, nr;
 
-	if (copy_from_user(&head, user, sizeof(head)))
-		return -EFAULT;
-	room = head.nmsrs;
-	list = kcalloc(MSR_LIST_MAX, sizeof(*list), GFP_KERNEL);
 	if (!list)
 		return -ENOMEM;
 	mkvm_most_capable_cpu(&cpu);
 	nr = mkvm_msr_list(&cpu, flag, list, MSR_LIST_MAX);
-	head.nmsrs = nr;
-	if (copy_to_user(user, &head, sizeof(head)))
-		ret = -EFAULT;
-	else if (room < nr)
-		ret = -E2BIG;
-	else if (copy_to_user(user->indices, list, nr * sizeof(*list)))
-		ret = -EFAULT;
-	kfree(list);
-	return ret;
+	if (get_user(room, &user->nmsrs) || put_user(nr, &user->nmsrs))
+		return -EFAULT;
+	if (room < nr)
+		return -E2BIG;
+	return copy_to_user(user->indices, list, nr * sizeof(*list)) ? -EFAULT : 0;
 }
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -19,20 +19,13 @@ static struct miscdevice mkvm_misc = {
 	.fops	= &mkvm_dev_fops,
 };
 
-/* By what the CPU says of itself; whether it will do is hardware_setup's question. */
-static const struct mkvm_vendor *choose_vendor(void)
-{
-	return boot_cpu_has(X86_FEATURE_SVM) ? &mkvm_svm : &mkvm_vmx;
-}
-
 static int __init mkvm_init(void)
 {
 	int ret;
 
-	mkvm_vendor = choose_vendor();
-	ret = mkvm_fpu_setup();
-	if (ret)
-		return ret;
+	/* By what the CPU says of itself; whether it will do is hardware_setup's question. */
+	mkvm_vendor = boot_cpu_has(X86_FEATURE_SVM) ? &mkvm_svm : &mkvm_vmx;
+	mkvm_fpu_setup();
 	ret = mkvm_vendor->hardware_setup();
 	if (ret)
 		return ret;

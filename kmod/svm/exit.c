@@ -36,7 +36,7 @@ void svm_skip_insn(struct mkvm_vcpu *v, u32 len)
 	v->regs[MKVM_RIP] += len;
 	vmcb->interrupt_state &= ~MKVM_SVM_SHADOW;
 	if (unlikely(svm_get_rflags(v) & X86_EFLAGS_TF))
-		mkvm_queue_single_step(v);
+		mkvm_queue_debug_exception(v, DR_STEP);
 }
 
 static u32 insn_len(const struct mkvm_vcpu *v)

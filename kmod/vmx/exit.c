@@ -46,7 +46,7 @@ static __always_inline void skip_insn(struct mkvm_vcpu *v, u32 len)
 		vmcs_write(GUEST_INTERRUPTIBILITY_INFO,
 			   state & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
 	if (unlikely(vmcs_read(GUEST_RFLAGS) & X86_EFLAGS_TF))
-		mkvm_queue_single_step(v);
+		mkvm_queue_debug_exception(v, DR_STEP);
 }
 
 void vmx_skip_insn(struct mkvm_vcpu *v, u32 len)

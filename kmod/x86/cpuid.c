@@ -20,7 +20,7 @@ static void read_cpu(void *unused, u32 leaf, u32 subleaf, u32 regs[4])
 static struct mkvm_cpuid_policy policy(void)
 {
 	struct mkvm_cpuid_policy p = {
-		.xcr0 = mkvm_fpu_features(),
+		.xcr0 = mkvm_fpu_features,
 		.amd = boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
 		       boot_cpu_data.x86_vendor == X86_VENDOR_HYGON,
 	};

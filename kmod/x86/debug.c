@@ -38,13 +38,12 @@ void mkvm_update_dr7(struct mkvm_vcpu *v)
 void mkvm_load_guest_drs(struct mkvm_vcpu *v)
 {
 	const u64 *dr = has_hw_breakpoints(v) ? v->debug.dr : v->dr;
+	int i;
 
 	if (likely(!(effective_dr7(v) & DR7_ARMED)))
 		return;
-	set_debugreg(dr[0], 0);
-	set_debugreg(dr[1], 1);
-	set_debugreg(dr[2], 2);
-	set_debugreg(dr[3], 3);
+	for (i = 0; i < 4; i++)
+		set_debugreg(dr[i], i);
 }
 
 static u64 read_dr(struct mkvm_vcpu *v, unsigned int dr)
@@ -118,12 +117,9 @@ static int inject(struct mkvm_vcpu *v, u32 control)
 {
 	if (v->exception.valid)
 		return -EBUSY;
-	if (control & KVM_GUESTDBG_INJECT_DB) {
-		mkvm_queue_exception(v, X86_TRAP_DB);
-		return 0;
-	}
-	mkvm_write_rip(v, mkvm_read_rip(v) + 1);
-	mkvm_queue_exception(v, X86_TRAP_BP);
+	if (!(control & KVM_GUESTDBG_INJECT_DB))
+		mkvm_write_rip(v, mkvm_read_rip(v) + 1);
+	mkvm_queue_exception(v, control & KVM_GUESTDBG_INJECT_DB ? X86_TRAP_DB : X86_TRAP_BP);
 	return 0;
 }
 

@@ -86,25 +86,15 @@ void mkvm_queue_debug_exception(struct mkvm_vcpu *v, u64 causes)
 	queue(v, X86_TRAP_DB, false, 0);
 }
 
-void mkvm_queue_single_step(struct mkvm_vcpu *v)
-{
-	mkvm_queue_debug_exception(v, DR_STEP);
-}
-
-static void get_event(const struct mkvm_event *e, __u8 *injected, __u8 *nr)
-{
-	*injected = e->valid;
-	*nr = e->valid ? e->vector : 0;
-}
-
 /* KVM_GET_VCPU_EVENTS. Loaded. */
 int mkvm_get_vcpu_events(struct mkvm_vcpu *v, void *arg)
 {
 	struct kvm_vcpu_events *e = arg;
 
 	memset(e, 0, sizeof(*e));
-	get_event(&v->exception, &e->exception.injected, &e->exception.nr);
 	if (v->exception.valid) {
+		e->exception.injected = true;
+		e->exception.nr = v->exception.vector;
 		e->exception.has_error_code = v->exception.has_error;
 		e->exception.error_code = v->exception.error;
 	}

@@ -34,41 +34,26 @@ struct mkvm_fpu {
 	u8 extended[4096 - XSAVE_LEGACY_SIZE - XSAVE_HEADER_SIZE];
 } __aligned(64);
 
-/* XCR0 bits that guests may have; 0: no XSAVE, the guest has x87 and SSE only. */
-static u64 features __ro_after_init;
+u64 mkvm_fpu_features __ro_after_init;
 u64 mkvm_host_xcr0 __ro_after_init;
 
-u64 mkvm_fpu_features(void)
+void mkvm_fpu_setup(void)
 {
-	return features;
-}
-
-/* The components must fit struct kvm_xsave; its size is part of the ABI. */
-static bool component_fits(unsigned int i)
-{
-	u32 size, offset, ecx, edx;
-
-	if (i < 2)
-		return true;
-	cpuid_count(0xd, i, &size, &offset, &ecx, &edx);
-	return offset + size <= sizeof(struct mkvm_fpu);
-}
-
-int mkvm_fpu_setup(void)
-{
-	unsigned int i;
+	u32 i, size, offset, ecx, edx;
 
 	BUILD_BUG_ON(sizeof(struct mkvm_fpu) != sizeof(struct kvm_xsave));
 	/* The kernel turns XSAVE off where it distrusts its layout, as in some emulators. */
 	if (!boot_cpu_has(X86_FEATURE_XSAVE))
-		return 0;
+		return;
 	mkvm_host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
-	features = mkvm_host_xcr0 &
-		   (MKVM_XCR0_X87 | MKVM_XCR0_SSE | MKVM_XCR0_AVX | MKVM_XCR0_AVX512);
-	for (i = 0; i < 8; i++)
-		if (!component_fits(i))
-			features &= ~BIT_ULL(i);
-	return 0;
+	mkvm_fpu_features = mkvm_host_xcr0 &
+			    (MKVM_XCR0_X87 | MKVM_XCR0_SSE | MKVM_XCR0_AVX | MKVM_XCR0_AVX512);
+	/* The components must fit struct kvm_xsave; its size is part of the ABI. */
+	for (i = 2; i < 8; i++) {
+		cpuid_count(0xd, i, &size, &offset, &ecx, &edx);
+		if (offset + size > sizeof(struct mkvm_fpu))
+			mkvm_fpu_features &= ~BIT_ULL(i);
+	}
 }
 
 int mkvm_fpu_init(struct mkvm_vcpu *v)
@@ -93,18 +78,18 @@ void mkvm_fpu_free(struct mkvm_vcpu *v)
 void mkvm_fpu_load(struct mkvm_vcpu *v)
 {
 	kernel_fpu_begin();
-	if (features)
-		asm volatile("xrstor64 %0" : : "m" (*v->fpu), "a" ((u32)features), "d" (0)
-			     : "memory");
+	if (mkvm_fpu_features)
+		asm volatile("xrstor64 %0"
+			     : : "m" (*v->fpu), "a" ((u32)mkvm_fpu_features), "d" (0) : "memory");
 	else
 		asm volatile("fxrstor64 %0" : : "m" (*v->fpu) : "memory");
 }
 
 void mkvm_fpu_put(struct mkvm_vcpu *v)
 {
-	if (features) {
-		asm volatile("xsave64 %0" : "+m" (*v->fpu) : "a" ((u32)features), "d" (0)
-			     : "memory");
+	if (mkvm_fpu_features) {
+		asm volatile("xsave64 %0"
+			     : "+m" (*v->fpu) : "a" ((u32)mkvm_fpu_features), "d" (0) : "memory");
 	} else {
 		asm volatile("fxsave64 %0" : "+m" (*v->fpu) : : "memory");
 		v->fpu->xstate_bv = MKVM_XCR0_X87 | MKVM_XCR0_SSE;
@@ -114,7 +99,7 @@ void mkvm_fpu_put(struct mkvm_vcpu *v)
 
 int mkvm_set_xcr(struct mkvm_vcpu *v, u32 index, u64 value)
 {
-	if (!features || index != XCR_XFEATURE_ENABLED_MASK ||
+	if (!mkvm_fpu_features || index != XCR_XFEATURE_ENABLED_MASK ||
 	    !mkvm_xcr0_valid(value, &v->guest_cpu))
 		return 1;
 	v->xcr0 = value;
@@ -178,7 +163,7 @@ int mkvm_get_xsave(struct mkvm_vcpu *v, void *arg)
 /* SDM vol. 1, "Operation of XRSTOR": each of these would be a #GP in the host. */
 static bool xsave_valid(const struct mkvm_fpu *area)
 {
-	u64 known = features | MKVM_XCR0_X87 | MKVM_XCR0_SSE;
+	u64 known = mkvm_fpu_features | MKVM_XCR0_X87 | MKVM_XCR0_SSE;
 
 	return !(area->xstate_bv & ~known) && !area->xcomp_bv &&
 	       !memchr_inv(area->header_reserved, 0, sizeof(area->header_reserved)) &&

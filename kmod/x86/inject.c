@@ -23,13 +23,10 @@ static void inject_event(struct mkvm_vcpu *v, const struct mkvm_event *e,
 
 static void inject_nmi(struct mkvm_vcpu *v)
 {
-	static const struct mkvm_event nmi = {
-		.vector = X86_TRAP_NMI, .type = MKVM_EVENT_NMI,
-	};
+	const struct mkvm_event nmi = { .vector = X86_TRAP_NMI, .type = MKVM_EVENT_NMI };
 
 	v->nmi_injected = true;
-	mkvm_vendor->inject(v, &nmi);
-	v->injected = MKVM_INJECTED_NMI;
+	inject_event(v, &nmi, MKVM_INJECTED_NMI);
 }
 
 static void inject_apic_irq(struct mkvm_vcpu *v)
@@ -38,9 +35,7 @@ static void inject_apic_irq(struct mkvm_vcpu *v)
 
 	if (vector < 0)
 		return;
-	v->irq = (struct mkvm_event){
-		.valid = true, .vector = vector, .type = MKVM_EVENT_IRQ,
-	};
+	v->irq = (struct mkvm_event){ .valid = true, .vector = vector, .type = MKVM_EVENT_IRQ };
 	inject_event(v, &v->irq, MKVM_INJECTED_IRQ);
 }
 

@@ -7,6 +7,8 @@
 #include "vendor.h"
 #include "irq/irq.h"
 
+#include <asm/debugreg.h>
+
 /* ---- registers: loaded ---- */
 
 static inline unsigned long mkvm_read_rip(struct mkvm_vcpu *v)
@@ -52,8 +54,6 @@ void mkvm_queue_exception_error(struct mkvm_vcpu *v, u8 vector, u32 error);
 void mkvm_queue_page_fault(struct mkvm_vcpu *v, u64 linear, u32 error);
 /* causes: as in DR6 and in the exit qualification of a #DB. Loaded. */
 void mkvm_queue_debug_exception(struct mkvm_vcpu *v, u64 causes);
-/* The trap after a completed instruction with RFLAGS.TF. Loaded. */
-void mkvm_queue_single_step(struct mkvm_vcpu *v);
 
 /* struct kvm_vcpu_events. Loaded. */
 int mkvm_get_vcpu_events(struct mkvm_vcpu *v, void *arg);
@@ -186,8 +186,9 @@ int mkvm_set_sregs2(struct mkvm_vcpu *v, void *arg);	/* May sleep. */
 
 /* ---- fpu.c ---- */
 
-int mkvm_fpu_setup(void);			/* at module load */
-u64 mkvm_fpu_features(void);			/* XCR0 bits that guests may have */
+void mkvm_fpu_setup(void);			/* at module load */
+/* XCR0 bits that guests may have; 0: no XSAVE, the guest has x87 and SSE only. */
+extern u64 mkvm_fpu_features;
 int mkvm_fpu_init(struct mkvm_vcpu *v);
 void mkvm_fpu_free(struct mkvm_vcpu *v);
 /* Preemption off, interrupts on, both: between them the CPU holds the guest's FPU. */
