@@ -173,8 +173,6 @@ struct mkvm_vm {
 	enum mkvm_irqchip irqchip;	/* [l] constant once there is a vCPU */
 	u32 ioapic_pins;		/* [l] of userspace's I/O APIC, with the split one */
 	u32 boot_cpu_id;		/* [l] likewise */
-	u64 tss_addr;			/* [l] accepted and kept; unrestricted guest needs none */
-	u64 identity_map_addr;		/* [l] likewise */
 
 	/* KVM_ENABLE_CAP */
 	u32 max_vcpu_id;		/* [l] ids are below it; 0: MKVM_MAX_VCPU_ID */

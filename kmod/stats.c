@@ -6,6 +6,7 @@
 #include <linux/module.h>
 
 #include "mkvm.h"
+#include "dev.h"
 
 #define NAME_SIZE	48
 
@@ -75,24 +76,14 @@ static ssize_t vcpu_read(struct file *file, char __user *user, size_t len, loff_
 	return read_stats(&v, 1, user, len, pos);
 }
 
-static int vm_release(struct inode *inode, struct file *file)
-{
-	mkvm_vm_put(file->private_data);
-	return 0;
-}
-
-static int vcpu_release(struct inode *inode, struct file *file)
-{
-	mkvm_vm_put(((struct mkvm_vcpu *)file->private_data)->vm);
-	return 0;
-}
-
 static const struct file_operations vm_stats_fops = {
-	.owner = THIS_MODULE, .read = vm_read, .release = vm_release, .llseek = default_llseek,
+	.owner = THIS_MODULE, .llseek = default_llseek,
+	.read = vm_read, .release = mkvm_vm_release,
 };
 
 static const struct file_operations vcpu_stats_fops = {
-	.owner = THIS_MODULE, .read = vcpu_read, .release = vcpu_release, .llseek = default_llseek,
+	.owner = THIS_MODULE, .llseek = default_llseek,
+	.read = vcpu_read, .release = mkvm_vcpu_release,
 };
 
 /* The fd, which holds the VM; v NULL: the VM's own. */

@@ -86,20 +86,25 @@ void mkvm_vcpu_reset(struct mkvm_vcpu *v)
 	v->dr6 = MKVM_DR6_RESET;
 	v->dr7 = MKVM_DR7_RESET;
 	v->cr2 = 0;
+	memset(v->regs, 0, sizeof(v->regs));
+	v->regs[MKVM_RDX] = processor_signature(v);
 	mkvm_apic_reset(v, true);
 	mkvm_vcpu_load(v);
 	cache = mkvm_vendor->get_cr0(v) & (X86_CR0_CD | X86_CR0_NW);
-	mkvm_vendor->vcpu_reset(v);
+	mkvm_vendor->vcpu_reset(v);	/* RSP and RIP, too */
 	mkvm_vendor->set_cr0(v, cache | X86_CR0_ET);
-	mkvm_vendor->set_rflags(v, X86_EFLAGS_FIXED);
-	mkvm_vendor->set_shadow(v, 0);
 	mkvm_vendor->set_nmi_blocked(v, false);
-	memset(v->regs, 0, sizeof(*v->regs) * MKVM_RIP);
-	v->regs[MKVM_RDX] = processor_signature(v);
-	v->regs_dirty |= BIT(MKVM_RSP);
-	v->regs_avail |= BIT(MKVM_RSP);
-	mkvm_write_rip(v, 0xfff0);
 	mkvm_vcpu_put(v);
+}
+
+/* What is there of it, but the vendor's. */
+static void free_parts(struct mkvm_vcpu *v)
+{
+	mkvm_apic_free(v);
+	mkvm_fpu_free(v);
+	free_pages_of(v);
+	kvfree(v->cpuid);
+	kfree(v);
 }
 
 static struct mkvm_vcpu *vcpu_alloc(struct mkvm_vm *vm, u32 id)
@@ -112,38 +117,21 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm_vm *vm, u32 id)
 	v->vm = vm;
 	v->id = id;
 	mutex_init(&v->lock);
-	ret = alloc_pages_of(v);
-	if (ret)
-		goto pages;
-	ret = mkvm_fpu_init(v);
-	if (ret)
-		goto pages;
-	ret = mkvm_apic_create(v);
-	if (ret)
-		goto fpu;
-	reset_state(v);
-	ret = mkvm_vendor->vcpu_init(v);
-	if (ret)
-		goto apic;
-	return v;
-apic:
-	mkvm_apic_free(v);
-fpu:
-	mkvm_fpu_free(v);
-pages:
-	free_pages_of(v);
-	kfree(v);
+	ret = alloc_pages_of(v) ?: mkvm_fpu_init(v) ?: mkvm_apic_create(v);
+	if (!ret) {
+		reset_state(v);
+		ret = mkvm_vendor->vcpu_init(v);
+	}
+	if (!ret)
+		return v;
+	free_parts(v);
 	return ERR_PTR(ret);
 }
 
 void mkvm_vcpu_free(struct mkvm_vcpu *v)
 {
-	mkvm_apic_free(v);
 	mkvm_vendor->vcpu_free(v);
-	mkvm_fpu_free(v);
-	free_pages_of(v);
-	kvfree(v->cpuid);
-	kfree(v);
+	free_parts(v);
 }
 
 static int check_new_id(struct mkvm_vm *vm, u32 id)
@@ -186,24 +174,20 @@ long mkvm_vcpu_create(struct mkvm_vm *vm, unsigned long id)
 
 	if (id >= MKVM_MAX_VCPU_ID)
 		return -EINVAL;
-	mutex_lock(&vm->lock);
+	guard(mutex)(&vm->lock);
 	ret = check_new_id(vm, id);
 	if (ret)
-		goto unlock;
+		return ret;
 	v = vcpu_alloc(vm, id);
-	if (IS_ERR(v)) {
-		ret = PTR_ERR(v);
-		goto unlock;
-	}
+	if (IS_ERR(v))
+		return PTR_ERR(v);
 	ret = publish(vm, v);
 	if (ret < 0)
 		mkvm_vcpu_free(v);
-unlock:
-	mutex_unlock(&vm->lock);
 	return ret;
 }
 
-static int vcpu_release(struct inode *inode, struct file *file)
+int mkvm_vcpu_release(struct inode *inode, struct file *file)
 {
 	struct mkvm_vcpu *v = file->private_data;
 
@@ -236,24 +220,23 @@ static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 
 /* ---- ioctls of a fixed size: check, then commit ---- */
 
+/* What struct kvm_regs begins with; RIP and RFLAGS follow. */
+static const u8 regs_order[] = {
+	MKVM_RAX, MKVM_RBX, MKVM_RCX, MKVM_RDX, MKVM_RSI, MKVM_RDI, MKVM_RSP, MKVM_RBP,
+	MKVM_R8, MKVM_R9, MKVM_R10, MKVM_R11, MKVM_R12, MKVM_R13, MKVM_R14, MKVM_R15,
+};
+
 /* Loaded */
 static int get_regs(struct mkvm_vcpu *v, void *arg)
 {
 	struct kvm_regs *r = arg;
+	u32 i;
 
 	mkvm_vendor->cache_regs(v);
-	*r = (struct kvm_regs){
-		.rax = v->regs[MKVM_RAX], .rbx = v->regs[MKVM_RBX],
-		.rcx = v->regs[MKVM_RCX], .rdx = v->regs[MKVM_RDX],
-		.rsi = v->regs[MKVM_RSI], .rdi = v->regs[MKVM_RDI],
-		.rsp = v->regs[MKVM_RSP], .rbp = v->regs[MKVM_RBP],
-		.r8  = v->regs[MKVM_R8],  .r9  = v->regs[MKVM_R9],
-		.r10 = v->regs[MKVM_R10], .r11 = v->regs[MKVM_R11],
-		.r12 = v->regs[MKVM_R12], .r13 = v->regs[MKVM_R13],
-		.r14 = v->regs[MKVM_R14], .r15 = v->regs[MKVM_R15],
-		.rip = v->regs[MKVM_RIP],
-		.rflags = mkvm_vendor->get_rflags(v),
-	};
+	for (i = 0; i < ARRAY_SIZE(regs_order); i++)
+		((u64 *)arg)[i] = v->regs[regs_order[i]];
+	r->rip = v->regs[MKVM_RIP];
+	r->rflags = mkvm_vendor->get_rflags(v);
 	if (v->debug.control & KVM_GUESTDBG_SINGLESTEP)
 		r->rflags &= ~X86_EFLAGS_TF;
 	return 0;
@@ -266,9 +249,7 @@ static int get_regs(struct mkvm_vcpu *v, void *arg)
 static int set_regs(struct mkvm_vcpu *v, void *arg)
 {
 	const struct kvm_regs *r = arg;
-	const u64 gpr[] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
-			    r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
-	enum mkvm_reg reg;
+	u32 i;
 
 	if (r->rip != mkvm_read_rip(v)) {
 		v->complete = NULL;
@@ -276,8 +257,8 @@ static int set_regs(struct mkvm_vcpu *v, void *arg)
 	}
 	if (!v->exception.interrupted)
 		v->exception.valid = false;
-	for (reg = MKVM_RAX; reg <= MKVM_R15; reg++)
-		mkvm_write_reg(v, reg, gpr[reg]);
+	for (i = 0; i < ARRAY_SIZE(regs_order); i++)
+		mkvm_write_reg(v, regs_order[i], ((const u64 *)arg)[i]);
 	mkvm_write_rip(v, r->rip);
 	mkvm_vendor->set_rflags(v, r->rflags | X86_EFLAGS_FIXED);
 	return 0;
@@ -361,9 +342,7 @@ static int interrupt(struct mkvm_vcpu *v, void *arg)
 		return -ENXIO;
 	if (v->apic)
 		return mkvm_apic_give_extint(v, irq->irq);
-	v->irq = (struct mkvm_event){
-		.valid = true, .vector = irq->irq, .type = MKVM_EVENT_IRQ,
-	};
+	v->irq = (struct mkvm_event){ .valid = true, .vector = irq->irq, .type = MKVM_EVENT_IRQ };
 	return 0;
 }
 
@@ -472,9 +451,8 @@ static const struct vcpu_request *find_request(unsigned int cmd)
 	return NULL;
 }
 
-static int call_request(struct mkvm_vcpu *v, unsigned int cmd, void *arg)
+static int call_request(struct mkvm_vcpu *v, const struct vcpu_request *request, void *arg)
 {
-	const struct vcpu_request *request = find_request(cmd);
 	int ret;
 
 	if (!request->loaded)
@@ -487,14 +465,14 @@ static int call_request(struct mkvm_vcpu *v, unsigned int cmd, void *arg)
 
 static long fixed_size_ioctl(struct mkvm_vcpu *v, unsigned int cmd, void __user *user)
 {
+	const struct vcpu_request *request = find_request(cmd);
 	void *arg;
 
-	if (!find_request(cmd))
+	if (!request)
 		return -EINVAL;		/* what KVM's vCPU fd says */
 	arg = mkvm_arg_in(cmd, user);
-	if (IS_ERR(arg))
-		return PTR_ERR(arg);
-	return mkvm_arg_out(cmd, user, arg, call_request(v, cmd, arg));
+	return IS_ERR(arg) ? PTR_ERR(arg) :
+	       mkvm_arg_out(cmd, user, arg, call_request(v, request, arg));
 }
 
 /* ---- state that travels in kvm_run ---- */
@@ -521,7 +499,7 @@ static noinline int take_synced(struct mkvm_vcpu *v, u64 dirty)
 	for (i = 0; i < ARRAY_SIZE(synced); i++) {
 		if (!(dirty & synced[i].bit))
 			continue;
-		if (call_request(v, synced[i].set, (void *)&regs + synced[i].offset))
+		if (call_request(v, find_request(synced[i].set), (void *)&regs + synced[i].offset))
 			return -EINVAL;
 		run->kvm_dirty_regs &= ~(u64)synced[i].bit;
 	}
@@ -544,45 +522,30 @@ void mkvm_sync_out(struct mkvm_vcpu *v)
 
 	for (i = 0; i < ARRAY_SIZE(synced); i++)
 		if (valid & synced[i].bit)
-			call_request(v, synced[i].get, (void *)&v->run->s.regs + synced[i].offset);
+			call_request(v, find_request(synced[i].get),
+				     (void *)&v->run->s.regs + synced[i].offset);
 }
 
 /* ---- ioctls with an array behind a header ---- */
 
 static int set_cpuid2(struct mkvm_vcpu *v, struct kvm_cpuid2 __user *user)
 {
-	struct kvm_cpuid_entry2 *entries = NULL;
-	struct kvm_cpuid2 head;
+	struct kvm_cpuid_entry2 *entries;
+	u32 nr;
 
-	if (copy_from_user(&head, user, sizeof(head)))
+	if (get_user(nr, &user->nent))
 		return -EFAULT;
-	if (head.nent > MKVM_MAX_CPUID)
+	if (nr > MKVM_MAX_CPUID)
 		return -E2BIG;
-	if (head.nent) {
-		entries = vmemdup_user(user->entries, head.nent * sizeof(*entries));
-		if (IS_ERR(entries))
-			return PTR_ERR(entries);
-	}
-	return mkvm_set_cpuid(v, entries, head.nent);
+	entries = vmemdup_user(user->entries, nr * sizeof(*entries));
+	return IS_ERR(entries) ? PTR_ERR(entries) : mkvm_set_cpuid(v, entries, nr);
 }
 
 static int get_cpuid2(struct mkvm_vcpu *v, struct kvm_cpuid2 __user *user)
 {
-	struct kvm_cpuid_entry2 *entries;
-	struct kvm_cpuid2 head;
-	int ret = 0;
+	struct kvm_cpuid_entry2 *entries = mkvm_get_cpuid(v);
+	int ret = entries ? mkvm_put_cpuid(user, entries, v->nr_cpuid) : -ENOMEM;
 
-	if (copy_from_user(&head, user, sizeof(head)))
-		return -EFAULT;
-	if (head.nent < v->nr_cpuid)
-		return -E2BIG;
-	entries = mkvm_get_cpuid(v);
-	if (!entries)
-		return -ENOMEM;
-	head.nent = v->nr_cpuid;
-	if (copy_to_user(user->entries, entries, v->nr_cpuid * sizeof(*entries)) ||
-	    copy_to_user(user, &head, sizeof(head)))
-		ret = -EFAULT;
 	kvfree(entries);
 	return ret;
 }
@@ -621,28 +584,24 @@ static int access_msrs(struct mkvm_vcpu *v, struct kvm_msr_entry *entry, u32 nr,
 
 int mkvm_msrs_ioctl(struct mkvm_vcpu *v, struct kvm_msrs __user *user, bool write)
 {
-	struct kvm_msr_entry *entries;
-	struct kvm_msrs head;
-	int nr;
+	struct kvm_msr_entry *entries __free(kfree) = NULL;
+	u32 nr, done;
 
-	if (copy_from_user(&head, user, sizeof(head)))
+	if (get_user(nr, &user->nmsrs))
 		return -EFAULT;
-	if (head.nmsrs >= MSRS_PER_CALL)
+	if (nr >= MSRS_PER_CALL)
 		return -E2BIG;
-	if (!head.nmsrs)
-		return 0;
-	entries = memdup_user(user->entries, head.nmsrs * sizeof(*entries));
+	entries = memdup_user(user->entries, nr * sizeof(*entries));
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
 	if (v)
 		mkvm_vcpu_load(v);
-	nr = access_msrs(v, entries, head.nmsrs, write);
+	done = access_msrs(v, entries, nr, write);
 	if (v)
 		mkvm_vcpu_put(v);
-	if (!write && copy_to_user(user->entries, entries, head.nmsrs * sizeof(*entries)))
-		nr = -EFAULT;
-	kfree(entries);
-	return nr;
+	if (!write && copy_to_user(user->entries, entries, nr * sizeof(*entries)))
+		return -EFAULT;
+	return done;
 }
 
 static int set_signal_mask(struct mkvm_vcpu *v, struct kvm_signal_mask __user *user)
@@ -688,18 +647,9 @@ static int device_attr(struct mkvm_vcpu *v, unsigned int cmd, const void __user 
 	return 0;
 }
 
-static int fill_dump(struct mkvm_vcpu *v, struct mkvm_vmcs_dump *dump)
-{
-	mkvm_vcpu_load(v);
-	dump->nr = mkvm_vendor->dump_vmcs(v, &dump->caps, dump->fields, MKVM_VMCS_MAX_FIELDS);
-	mkvm_vcpu_put(v);
-	return 0;
-}
-
 static int get_vmcs(struct mkvm_vcpu *v, struct mkvm_vmcs_dump __user *user)
 {
-	struct mkvm_vmcs_dump *dump;
-	int ret;
+	struct mkvm_vmcs_dump *dump __free(kfree) = NULL;
 	u32 room;
 
 	if (!mkvm_vendor->dump_vmcs)
@@ -709,13 +659,12 @@ static int get_vmcs(struct mkvm_vcpu *v, struct mkvm_vmcs_dump __user *user)
 	dump = kzalloc(struct_size(dump, fields, MKVM_VMCS_MAX_FIELDS), GFP_KERNEL_ACCOUNT);
 	if (!dump)
 		return -ENOMEM;
-	fill_dump(v, dump);
+	mkvm_vcpu_load(v);
+	dump->nr = mkvm_vendor->dump_vmcs(v, &dump->caps, dump->fields, MKVM_VMCS_MAX_FIELDS);
+	mkvm_vcpu_put(v);
 	if (room < dump->nr)
-		ret = put_user(dump->nr, &user->nr) ? -EFAULT : -E2BIG;
-	else
-		ret = copy_to_user(user, dump, struct_size(dump, fields, dump->nr)) ? -EFAULT : 0;
-	kfree(dump);
-	return ret;
+		return put_user(dump->nr, &user->nr) ? -EFAULT : -E2BIG;
+	return copy_to_user(user, dump, struct_size(dump, fields, dump->nr)) ? -EFAULT : 0;
 }
 
 /* Out of line for what is on its stack: KVM_RUN does without. */
@@ -772,7 +721,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 const struct file_operations mkvm_vcpu_fops = {
 	.owner		= THIS_MODULE,
-	.release	= vcpu_release,
+	.release	= mkvm_vcpu_release,
 	.unlocked_ioctl	= vcpu_ioctl,
 	.mmap		= vcpu_mmap,
 	.llseek		= noop_llseek,

@@ -16,21 +16,6 @@
 
 /* ---- life ---- */
 
-static struct mkvm_vm *vm_alloc(void)
-{
-	struct mkvm_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
-
-	if (!vm)
-		return NULL;
-	refcount_set(&vm->refs, 1);
-	mutex_init(&vm->lock);
-	mutex_init(&vm->slots_lock);
-	vm->identity_map_addr = 0xfffbc000;	/* KVM's default */
-	mmgrab(current->mm);
-	vm->mm = current->mm;
-	return vm;
-}
-
 static void vm_free(struct mkvm_vm *vm)
 {
 	mkvm_msr_filter_free(rcu_dereference_protected(vm->msr_filter, true));
@@ -41,11 +26,17 @@ static void vm_free(struct mkvm_vm *vm)
 /* In bring-up order. */
 static struct mkvm_vm *vm_create(void)
 {
-	struct mkvm_vm *vm = vm_alloc();
+	struct mkvm_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	int ret;
 
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
+	refcount_set(&vm->refs, 1);
+	mutex_init(&vm->lock);
+	mutex_init(&vm->slots_lock);
+	mmgrab(current->mm);
+	vm->mm = current->mm;
+	mkvm_clock_init(vm);
 	ret = init_srcu_struct(&vm->srcu);
 	if (ret)
 		goto free;
@@ -55,7 +46,6 @@ static struct mkvm_vm *vm_create(void)
 	ret = mkvm_slots_init(vm);
 	if (ret)
 		goto board;
-	mkvm_clock_init(vm);
 	ret = mkvm_mmu_init(vm);
 	if (!ret)
 		return vm;
@@ -105,7 +95,7 @@ long mkvm_vm_create(unsigned long type)
 	return fd;
 }
 
-static int vm_release(struct inode *inode, struct file *file)
+int mkvm_vm_release(struct inode *inode, struct file *file)
 {
 	mkvm_vm_put(file->private_data);
 	return 0;
@@ -143,56 +133,34 @@ void mkvm_request_all(struct mkvm_vm *vm, unsigned int request)
 
 /* ---- ioctls ---- */
 
-/* Three pages that KVM needs without unrestricted guest; we keep the address only. */
-static int set_tss_addr(struct mkvm_vm *vm, unsigned long addr)
-{
-	if (addr > U32_MAX - 3 * PAGE_SIZE)
-		return -EINVAL;
-	mutex_lock(&vm->lock);
-	vm->tss_addr = addr;
-	mutex_unlock(&vm->lock);
-	return 0;
-}
-
+/* A page that KVM needs without unrestricted guest. */
 static int set_identity_map_addr(struct mkvm_vm *vm, void *arg)
 {
-	if (vm->nr_vcpus)
-		return -EINVAL;
-	vm->identity_map_addr = *(u64 *)arg ?: 0xfffbc000;
-	return 0;
+	return vm->nr_vcpus ? -EINVAL : 0;
 }
 
 /* An irqchip is chosen once, before the first vCPU. */
 static int create_irqchip(struct mkvm_vm *vm, enum mkvm_irqchip irqchip, u32 pins)
 {
-	int ret = 0;
-
-	mutex_lock(&vm->lock);
+	guard(mutex)(&vm->lock);
 	if (vm->irqchip)
-		ret = -EEXIST;
-	else if (vm->nr_vcpus)
-		ret = irqchip == MKVM_IRQCHIP_SPLIT ? -EEXIST : -EINVAL;	/* as KVM */
-	if (!ret) {
-		vm->ioapic_pins = pins;
-		vm->irqchip = irqchip;
-	}
-	mutex_unlock(&vm->lock);
-	return ret;
+		return -EEXIST;
+	if (vm->nr_vcpus)
+		return irqchip == MKVM_IRQCHIP_SPLIT ? -EEXIST : -EINVAL;	/* as KVM */
+	vm->ioapic_pins = pins;
+	vm->irqchip = irqchip;
+	return 0;
 }
 
 #define MAX_IOAPIC_PINS	4096	/* of userspace's, with the split irqchip */
 
 static int set_max_vcpu_id(struct mkvm_vm *vm, u64 max)
 {
-	int ret = -EINVAL;
-
-	mutex_lock(&vm->lock);
-	if (max <= MKVM_MAX_VCPU_ID && (!vm->max_vcpu_id || vm->max_vcpu_id == max)) {
-		vm->max_vcpu_id = max;
-		ret = 0;
-	}
-	mutex_unlock(&vm->lock);
-	return ret;
+	guard(mutex)(&vm->lock);
+	if (max > MKVM_MAX_VCPU_ID || (vm->max_vcpu_id && vm->max_vcpu_id != max))
+		return -EINVAL;
+	vm->max_vcpu_id = max;
+	return 0;
 }
 
 static int enable_cap(struct mkvm_vm *vm, void *arg)
@@ -230,15 +198,11 @@ static int enable_cap(struct mkvm_vm *vm, void *arg)
 
 static int set_boot_cpu_id(struct mkvm_vm *vm, unsigned long id)
 {
-	int ret = -EBUSY;
-
-	mutex_lock(&vm->lock);
-	if (!vm->nr_vcpus) {
-		vm->boot_cpu_id = id;
-		ret = 0;
-	}
-	mutex_unlock(&vm->lock);
-	return ret;
+	guard(mutex)(&vm->lock);
+	if (vm->nr_vcpus)
+		return -EBUSY;
+	vm->boot_cpu_id = id;
+	return 0;
 }
 
 #define LOCKED	true
@@ -277,14 +241,10 @@ static const struct vm_request {
 
 static int call_request(struct mkvm_vm *vm, const struct vm_request *request, void *arg)
 {
-	int ret;
-
 	if (!request->locked)
 		return request->run(vm, arg);
-	mutex_lock(&vm->lock);
-	ret = request->run(vm, arg);
-	mutex_unlock(&vm->lock);
-	return ret;
+	guard(mutex)(&vm->lock);
+	return request->run(vm, arg);
 }
 
 static long fixed_size_ioctl(struct mkvm_vm *vm, unsigned int cmd, void __user *user)
@@ -316,8 +276,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return arg < 64 ? -EINVAL : 0;
 	case KVM_GET_STATS_FD:
 		return mkvm_stats_fd(vm, NULL);
-	case KVM_SET_TSS_ADDR:
-		return set_tss_addr(vm, arg);
+	case KVM_SET_TSS_ADDR:		/* of three pages that we need not, either */
+		return arg > U32_MAX - 3 * PAGE_SIZE ? -EINVAL : 0;
 	case KVM_CREATE_IRQCHIP:
 		return create_irqchip(vm, MKVM_IRQCHIP_KERNEL, 0);
 	case KVM_SET_BOOT_CPU_ID:
@@ -331,7 +291,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 const struct file_operations mkvm_vm_fops = {
 	.owner		= THIS_MODULE,
-	.release	= vm_release,
+	.release	= mkvm_vm_release,
 	.unlocked_ioctl	= vm_ioctl,
 	.llseek		= noop_llseek,
 };
