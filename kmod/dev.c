@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The system fd: /dev/minikvm itself. What it answers is the same for all. */
-#include <linux/cpumask.h>
-#include <linux/fs.h>
-#include <linux/module.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
-
-#include "mkvm.h"
-#include "dev.h"
 #include "irq/board.h"
 #include "x86/x86.h"
 

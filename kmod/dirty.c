@@ -5,11 +5,6 @@
  * is set: the fault that makes it writable sets the bit (mmu.c), and clearing the
  * bit makes the leaf unwritable again. KVM API, KVM_GET_DIRTY_LOG.
  */
-#include <linux/bitmap.h>
-#include <linux/mm.h>
-#include <linux/sched.h>
-#include <linux/uaccess.h>
-
 #include "mkvm.h"
 
 unsigned long *mkvm_dirty_alloc(struct mkvm_vm *vm, u64 npages)

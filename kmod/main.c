@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Load and unload: each step of the bring-up is undone in the reverse order. */
-#include <linux/fs.h>
 #include <linux/miscdevice.h>
-#include <linux/module.h>
-#include <asm/cpufeature.h>
 
-#include "dev.h"
-#include "host/host.h"
-#include "vendor.h"
 #include "x86/x86.h"
 
 const struct mkvm_vendor *mkvm_vendor;

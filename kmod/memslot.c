@@ -6,12 +6,6 @@
  * what KVM accepts and how an array follows from the one before. mmu.c swaps
  * them, so that no mapping outlives its slot.
  */
-
-#include <linux/mm.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
-
-#include "mkvm.h"
 #include "vendor.h"
 
 static struct mkvm_slots *alloc_slots(u32 nr)

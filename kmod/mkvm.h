@@ -14,18 +14,25 @@
 #ifndef MKVM_H
 #define MKVM_H
 
-#include <linux/bits.h>
+/* What most of kmod/ uses is included here, and nowhere else. */
+#include <linux/fs.h>
 #include <linux/kvm.h>
+#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
-#include <linux/mutex.h>
-#include <linux/refcount.h>
-#include <linux/signal_types.h>
-#include <linux/spinlock.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
 #include <linux/srcu.h>
-#include <linux/types.h>
+#include <linux/uaccess.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 #include <minikvm.h>
 
 #include "host/compat.h"
+#include "host/host.h"
 #include "pure/access.h"
 #include "pure/cpuid.h"
 #include "pure/insn.h"
@@ -147,12 +154,28 @@ void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
 int mkvm_mmu_map_apic(struct mkvm_vm *vm, struct page *page);
 void mkvm_mmu_hide_apic(struct mkvm_vm *vm);
 
-/* ---- vm.c ---- */
+/* ---- dev.c: the system fd, and what all fds share; 32-bit callers are refused ---- */
 
-/* One moment, as mkvm_host_tsc() and as the VM's clock in nanoseconds. */
-struct mkvm_clock_base {
-	u64 tsc, ns;
-};
+extern const struct file_operations mkvm_dev_fops;	/* dev.c */
+extern const struct file_operations mkvm_vm_fops;	/* vm.c */
+extern const struct file_operations mkvm_vcpu_fops;	/* vcpu.c */
+
+/* The fd goes, and with it its reference to the VM. */
+int mkvm_vm_release(struct inode *inode, struct file *file);
+int mkvm_vcpu_release(struct inode *inode, struct file *file);
+
+int mkvm_check_extension(unsigned long cap);	/* the same for the system and a VM */
+/*
+ * Requests whose number tells the size and direction of a struct, which is copied
+ * from userspace once: the struct, zeroed where nothing comes in, or ERR_PTR.
+ */
+void *mkvm_arg_in(unsigned int cmd, const void __user *user);
+/* Copies it out if ret is 0, and frees it: ret, or -EFAULT. */
+long mkvm_arg_out(unsigned int cmd, void __user *user, void *arg, long ret);
+/* To a struct kvm_cpuid2. Too small an nent is E2BIG: clients grow it and ask again. */
+int mkvm_put_cpuid(struct kvm_cpuid2 __user *user, const struct kvm_cpuid_entry2 *entries, u32 nr);
+
+/* ---- vm.c ---- */
 
 /* Who has the interrupt controllers; a vCPU has its local APIC here, or none has. */
 enum mkvm_irqchip { MKVM_IRQCHIP_NONE, MKVM_IRQCHIP_SPLIT, MKVM_IRQCHIP_KERNEL };
@@ -183,13 +206,14 @@ struct mkvm_vm {
 
 	spinlock_t clock_lock;		/* guards [c]; never taken with interrupts off */
 	u64 clock_start_ns;		/* [c] of the host's raw clock, when the VM's was 0 */
-	struct mkvm_clock_base clock;	/* [c] */
+	struct {
+		u64 tsc, ns;		/* of one moment: mkvm_host_tsc(), the VM's clock */
+	} clock;			/* [c] */
 	u64 tsc_offset;			/* [c] of the vCPUs whose TSCs agree */
 };
 
 long mkvm_vm_create(unsigned long type);
 void mkvm_vm_put(struct mkvm_vm *vm);
-int mkvm_check_extension(unsigned long cap);	/* dev.c: the same for the system and a VM */
 
 /*
  * Set request on every vCPU of the VM and force each out of the guest; when
@@ -411,7 +435,7 @@ struct mkvm_vcpu {
 	bool has_run;			/* [v] */
 	bool run_synced;		/* [v] kvm_run tells the state at the end of this KVM_RUN */
 
-	struct mkvm_fpu *fpu;		/* [I] */
+	struct mkvm_fpu *fpu;		/* [I] to be kfreed */
 	void *pio_data;			/* [I] page 1 of the mmap */
 	struct page *pages[MKVM_VCPU_PAGES];	/* [I] */
 

@@ -16,14 +16,10 @@
  * maps nothing.
  */
 
-#include <linux/io.h>
-#include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 
-#include "mkvm.h"
 #include "vendor.h"
-#include "host/host.h"
 
 static void *alloc_table(void)
 {

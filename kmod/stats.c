@@ -2,11 +2,8 @@
 /* KVM_GET_STATS_FD: counters as a file that describes itself. A VM's are its vCPUs' summed up. */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
-#include <linux/fs.h>
-#include <linux/module.h>
 
 #include "mkvm.h"
-#include "dev.h"
 
 #define NAME_SIZE	48
 

@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The vCPU fd: life of a vCPU, its mmap and its ioctls. */
 #include <linux/anon_inodes.h>
-#include <linux/fs.h>
-#include <linux/mm.h>
-#include <linux/module.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
 #include <asm/tsc.h>
 
-#include "mkvm.h"
-#include "dev.h"
 #include "irq/board.h"
-#include "vendor.h"
-#include "host/host.h"
 #include "pure/sregs.h"
 #include "x86/guest.h"
 #include "x86/x86.h"
@@ -101,7 +92,7 @@ void mkvm_vcpu_reset(struct mkvm_vcpu *v)
 static void free_parts(struct mkvm_vcpu *v)
 {
 	mkvm_apic_free(v);
-	mkvm_fpu_free(v);
+	kfree(v->fpu);
 	free_pages_of(v);
 	kvfree(v->cpuid);
 	kfree(v);

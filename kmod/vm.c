@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The VM fd: life of a VM and its ioctls. */
 #include <linux/anon_inodes.h>
-#include <linux/fs.h>
-#include <linux/module.h>
 #include <linux/sched/mm.h>
-#include <linux/slab.h>
-#include <linux/smp.h>
-#include <linux/uaccess.h>
 
-#include "mkvm.h"
-#include "dev.h"
 #include "irq/board.h"
-#include "vendor.h"
 #include "x86/x86.h"
 
 /* ---- life ---- */

@@ -21,16 +21,6 @@ static unsigned long read_fs_base(void)
 	return base;
 }
 
-static void save_segments(struct mkvm_host_state *s)
-{
-	savesegment(ds, s->ds);
-	savesegment(es, s->es);
-	savesegment(fs, s->fs);
-	savesegment(gs, s->gs);
-	store_ldt(s->ldt);
-	s->fs_base = read_fs_base();
-}
-
 /*
  * A thread of a 64-bit program has null selectors: then there is nothing to do.
  * The LDT comes first, the others may point into it.
@@ -83,7 +73,12 @@ void mkvm_host_breakpoints_restore(const struct mkvm_host_breakpoints *b)
 
 void mkvm_host_state_save(struct mkvm_host_state *s)
 {
-	save_segments(s);
+	savesegment(ds, s->ds);
+	savesegment(es, s->es);
+	savesegment(fs, s->fs);
+	savesegment(gs, s->gs);
+	store_ldt(s->ldt);
+	s->fs_base = read_fs_base();
 	mkvm_host_breakpoints_save(&s->breakpoints);
 	s->debugctl = get_debugctlmsr();
 }

@@ -4,10 +4,6 @@
  * values of ours; they go into the CPU only while the guest's DR7 arms a
  * breakpoint. SDM vol. 3, chapter "Debug, Branch Profile, TSC, ... Features".
  */
-#include <linux/sched.h>
-#include <asm/debugreg.h>
-#include <asm/trapnr.h>
-
 #include "x86/x86.h"
 #include "pure/sregs.h"
 #include "pure/x86_bits.h"

@@ -3,10 +3,6 @@
  * Exceptions on their way to the guest, and what happens when one meets
  * another. SDM vol. 3, section "Interrupt 8-Double Fault Exception (#DF)".
  */
-#include <linux/sched.h>
-#include <asm/debugreg.h>
-#include <asm/trapnr.h>
-
 #include "x86/x86.h"
 
 enum severity { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };

@@ -5,10 +5,8 @@
  * the registers are the guest's. SDM vol. 1, chapter "Managing State Using the
  * XSAVE Feature Set".
  */
-#include <linux/slab.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
-#include <asm/processor.h>
 
 #include "x86/x86.h"
 #include "pure/sregs.h"
@@ -67,11 +65,6 @@ int mkvm_fpu_init(struct mkvm_vcpu *v)
 	v->fpu->mxcsr_mask = MXCSR_MASK;
 	v->xcr0 = MKVM_XCR0_X87;
 	return 0;
-}
-
-void mkvm_fpu_free(struct mkvm_vcpu *v)
-{
-	kfree(v->fpu);
 }
 
 /* mkvm_set_xsave let nothing in that XRSTOR refuses. */

@@ -5,9 +5,6 @@
  * of Concurrent Events" and "Information for VM Exits That Occur During Event
  * Delivery"; APM vol. 2, section "Event Injection". Loaded throughout.
  */
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
 #include "x86/x86.h"
 
 static void inject_event(struct mkvm_vcpu *v, const struct mkvm_event *e,

@@ -3,11 +3,8 @@
 #ifndef MKVM_X86_H
 #define MKVM_X86_H
 
-#include "mkvm.h"
 #include "vendor.h"
 #include "irq/irq.h"
-
-#include <asm/debugreg.h>
 
 /* ---- registers: loaded ---- */
 
@@ -190,7 +187,6 @@ void mkvm_fpu_setup(void);			/* at module load */
 /* XCR0 bits that guests may have; 0: no XSAVE, the guest has x87 and SSE only. */
 extern u64 mkvm_fpu_features;
 int mkvm_fpu_init(struct mkvm_vcpu *v);
-void mkvm_fpu_free(struct mkvm_vcpu *v);
 /* Preemption off, interrupts on, both: between them the CPU holds the guest's FPU. */
 void mkvm_fpu_load(struct mkvm_vcpu *v);
 void mkvm_fpu_put(struct mkvm_vcpu *v);
