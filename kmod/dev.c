@@ -5,13 +5,9 @@
 
 void *mkvm_arg_in(unsigned int cmd, const void __user *user)
 {
-	size_t size = _IOC_SIZE(cmd);
-	void *arg;
-
-	if (size && _IOC_DIR(cmd) & _IOC_WRITE)
-		return memdup_user(user, size);
-	arg = kzalloc(max_t(size_t, size, 1), GFP_KERNEL_ACCOUNT);
-	return arg ?: ERR_PTR(-ENOMEM);
+	if (_IOC_DIR(cmd) & _IOC_WRITE)
+		return memdup_user(user, _IOC_SIZE(cmd));
+	return kzalloc(_IOC_SIZE(cmd), GFP_KERNEL_ACCOUNT) ?: ERR_PTR(-ENOMEM);
 }
 
 long mkvm_arg_out(unsigned int cmd, void __user *user, void *arg, long ret)

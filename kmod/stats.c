@@ -45,8 +45,7 @@ static ssize_t read_stats(struct mkvm_vcpu **vcpus, u32 nr, char __user *user, s
 	};
 	u32 i, j;
 
-	BUILD_BUG_ON(offsetof(struct kvm_stats_desc, name) !=
-		     offsetof(typeof(file.desc[0]), name));
+	BUILD_BUG_ON(offsetof(struct kvm_stats_desc, name) != offsetof(typeof(*file.desc), name));
 	for (i = 0; i < ARRAY_SIZE(stats); i++) {
 		file.desc[i].size = 1;
 		file.desc[i].offset = i * sizeof(u64);

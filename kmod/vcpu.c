@@ -199,9 +199,7 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 	return 0;
 }
 
-static const struct vm_operations_struct vcpu_vm_ops = {
-	.fault = vcpu_fault,
-};
+static const struct vm_operations_struct vcpu_vm_ops = { .fault = vcpu_fault };
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {

@@ -7,13 +7,8 @@
  * symbol_get() reaches them against that intent and any release may end that, so
  * it stays in this file, is announced in the log, and its loss means a refused load.
  */
-#include <linux/kernel.h>
 #include <linux/module.h>
-#include <linux/smp.h>
-#include <asm/cpufeature.h>
-#include <asm/msr-index.h>
 #include <asm/perf_event.h>
-#include <asm/processor-flags.h>
 #include <asm/tlbflush.h>
 
 #include "host/compat.h"
@@ -46,11 +41,6 @@ int mkvm_host_vmx_get(void)
 void mkvm_host_vmx_put(void)
 {
 	put_ref(X86_FEATURE_VMX);
-}
-
-bool mkvm_host_vmx_is_ours(void)
-{
-	return false;
 }
 
 int mkvm_host_svm_get(void)
@@ -86,11 +76,6 @@ void mkvm_host_vmx_put(void)
 {
 	cr4_clear_bits(X86_CR4_VMXE);
 	intel_pt_handle_vmx(0);
-}
-
-bool mkvm_host_vmx_is_ours(void)
-{
-	return true;
 }
 
 int mkvm_host_svm_get(void)

@@ -63,7 +63,10 @@ int mkvm_host_svm_get(void);
 void mkvm_host_vmx_put(void);
 void mkvm_host_svm_put(void);
 /* VMXON and VMXOFF are ours to execute, not the kernel's. */
-bool mkvm_host_vmx_is_ours(void);
+static inline bool mkvm_host_vmx_is_ours(void)
+{
+	return !__is_defined(MKVM_HAVE_X86_VIRT_REF);
+}
 
 /* ---- work.c ---- */
 

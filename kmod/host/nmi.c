@@ -3,8 +3,6 @@
  * NMIs and machine checks that ended a stay in the guest. VM exit has consumed
  * them: the host hears of them only if we call its handlers.
  */
-#include <linux/kernel.h>
-#include <linux/ptrace.h>
 #include <asm/mce.h>
 #include <asm/processor-flags.h>
 #include <asm/special_insns.h>
@@ -40,10 +38,7 @@ noinstr void mkvm_host_nmi(void)
 void mkvm_host_machine_check(void)
 {
 #ifdef CONFIG_X86_MCE
-	struct pt_regs regs = {
-		.cs = 3,
-		.flags = X86_EFLAGS_IF,
-	};
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
 
 	do_machine_check(&regs);
 #else

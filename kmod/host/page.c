@@ -13,8 +13,7 @@
 
 int mkvm_host_wait_for_page(unsigned long hva, bool write, struct page **page)
 {
-	return get_user_pages_unlocked(hva, 1, page,
-				       FOLL_INTERRUPTIBLE | (write ? FOLL_WRITE : 0));
+	return get_user_pages_unlocked(hva, 1, page, FOLL_INTERRUPTIBLE | (write ? FOLL_WRITE : 0));
 }
 
 #else

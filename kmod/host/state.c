@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/hw_breakpoint.h>
 #include <linux/smp.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/fsgsbase.h>
-#include <asm/msr-index.h>
-#include <asm/segment.h>
 
 #include "host/compat.h"
 #include "host/state.h"

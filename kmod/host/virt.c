@@ -9,15 +9,10 @@
  *	crash, kdump, reboot -f		emergency callback
  */
 #include <linux/cpu.h>
-#include <linux/cpuhotplug.h>
-#include <linux/kernel.h>
-#include <linux/notifier.h>
 #include <linux/reboot.h>
-#include <linux/smp.h>
 #include <linux/syscore_ops.h>
 #include <asm/reboot.h>
 
-#include "host/host.h"
 #include "vendor.h"
 
 DEFINE_PER_CPU(bool, mkvm_host_virt_on);

@@ -135,7 +135,6 @@ int mkvm_set_guest_debug(struct mkvm_vcpu *v, void *arg)
 	memcpy(v->debug.dr, d->arch.debugreg, sizeof(v->debug.dr));
 	v->debug.dr7 = (d->arch.debugreg[7] & DR7_DEFINED) | MKVM_DR7_RESET;
 	mkvm_update_dr7(v);
-	mkvm_vendor->intercept_exception(v, X86_TRAP_BP,
-					 v->debug.control & KVM_GUESTDBG_USE_SW_BP);
+	mkvm_vendor->intercept_exception(v, X86_TRAP_BP, v->debug.control & KVM_GUESTDBG_USE_SW_BP);
 	return 0;
 }

@@ -25,23 +25,19 @@ static enum severity severity(u8 vector)
 	}
 }
 
-/* Does the second exception, raised while the first is delivered, make a #DF? */
-static bool makes_double_fault(enum severity first, enum severity second)
-{
-	return (first == CONTRIBUTORY && second == CONTRIBUTORY) ||
-	       (first == PAGE_FAULT && second != BENIGN);
-}
-
+/* The second exception may be raised while the first is delivered. */
 static void queue(struct mkvm_vcpu *v, u8 vector, bool has_error, u32 error)
 {
 	struct mkvm_event *e = &v->exception;
+	enum severity first = e->valid ? severity(e->vector) : BENIGN, second = severity(vector);
 
-	if (e->valid && severity(e->vector) == DOUBLE_FAULT && severity(vector) != BENIGN) {
+	if (first == DOUBLE_FAULT && second != BENIGN) {
 		e->valid = false;
 		mkvm_leave(v, KVM_EXIT_SHUTDOWN);	/* a triple fault */
 		return;
 	}
-	if (e->valid && makes_double_fault(severity(e->vector), severity(vector))) {
+	if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
+	    (first == PAGE_FAULT && second != BENIGN)) {
 		vector = X86_TRAP_DF;
 		has_error = true;
 		error = 0;

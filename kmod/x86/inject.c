@@ -7,8 +7,7 @@
  */
 #include "x86/x86.h"
 
-static void inject_event(struct mkvm_vcpu *v, const struct mkvm_event *e,
-			 enum mkvm_injected what)
+static void inject_event(struct mkvm_vcpu *v, const struct mkvm_event *e, enum mkvm_injected what)
 {
 	struct mkvm_event now = *e;
 
