@@ -51,10 +51,12 @@ free:
 	return ERR_PTR(ret);
 }
 
-static void vm_destroy(struct mkvm_vm *vm)
+void mkvm_vm_put(struct mkvm_vm *vm)
 {
 	u32 i;
 
+	if (!refcount_dec_and_test(&vm->refs))
+		return;
 	mkvm_mmu_free(vm);	/* first: the MMU notifier kicks vCPUs, */
 	mkvm_board_free(vm);	/* and so do devices */
 	for (i = 0; i < vm->nr_vcpus; i++)
@@ -62,12 +64,6 @@ static void vm_destroy(struct mkvm_vm *vm)
 	mkvm_slots_free(vm);
 	cleanup_srcu_struct(&vm->srcu);
 	vm_free(vm);
-}
-
-void mkvm_vm_put(struct mkvm_vm *vm)
-{
-	if (refcount_dec_and_test(&vm->refs))
-		vm_destroy(vm);
 }
 
 /* KVM_CREATE_VM: the new fd. Once it is installed anybody may close it. */

@@ -8,7 +8,6 @@
 #define MKVM_HOST_STATE_H
 
 #include <linux/types.h>
-#include <asm/special_insns.h>
 
 /* The host's breakpoints: neither vendor's VM exit brings DR0-DR3, DR6 and DR7 back. */
 struct mkvm_host_breakpoints {
@@ -48,19 +47,5 @@ struct mkvm_host_area {
 
 /* Of this CPU; preemption off. */
 void mkvm_host_area(struct mkvm_host_area *area);
-
-/*
- * Right before each VM entry, interrupts off: a flush of the TLB, a change of
- * the mm or of CR4 on this CPU may have changed them at any time before.
- */
-static __always_inline unsigned long mkvm_host_cr3(void)
-{
-	return __read_cr3();
-}
-
-static __always_inline unsigned long mkvm_host_cr4(void)
-{
-	return native_read_cr4();
-}
 
 #endif /* MKVM_HOST_STATE_H */

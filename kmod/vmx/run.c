@@ -41,10 +41,14 @@ static noinstr void vmx_enter_guest(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 	mkvm_host_guest_exit();
 }
 
-/* What the hardware must hold for this entry: VMWRITEs only where a value changed. */
+/*
+ * What the hardware must hold for this entry: VMWRITEs only where a value changed. The
+ * host's CR3 and CR4 may change until interrupts are off: by a flush of the TLB, or by
+ * what else runs on this CPU.
+ */
 static void prepare_entry(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 {
-	unsigned long cr3 = mkvm_host_cr3(), cr4 = mkvm_host_cr4();
+	unsigned long cr3 = __read_cr3(), cr4 = native_read_cr4();
 
 	if (v->regs_dirty)
 		vmx_flush_regs(v);
