@@ -21,14 +21,18 @@
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
+#include <asm/fpu/xcr.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include <asm/tsc.h>
+#include <uapi/asm/kvm_para.h>
 #include <minikvm.h>
 
 #include "host/compat.h"

@@ -5,14 +5,8 @@
  * loop with interrupts off that alternates with the guest.
  */
 #include <linux/kvm_host.h>
-#include <linux/sched/signal.h>
-#include <asm/fpu/xcr.h>
 
-#include "mkvm.h"
-#include "vendor.h"
-#include "host/compat.h"
 #include "host/guest_mode.h"
-#include "host/host.h"
 #include "x86/x86.h"
 
 /*

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The vCPU fd: life of a vCPU, its mmap and its ioctls. */
 #include <linux/anon_inodes.h>
-#include <asm/tsc.h>
 
 #include "irq/board.h"
-#include "pure/sregs.h"
-#include "x86/guest.h"
 #include "x86/x86.h"
 
 /* ---- life ---- */

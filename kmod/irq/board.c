@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Life of what a VM has of irq/. */
-#include <linux/mm.h>
-#include <linux/slab.h>
-
 #include "irq/board.h"
 
 int mkvm_board_init(struct mkvm_vm *vm)

@@ -11,10 +11,7 @@
 #ifndef MKVM_IRQ_BOARD_H
 #define MKVM_IRQ_BOARD_H
 
-#include <linux/hrtimer.h>
-
 #include "irq/irq.h"
-#include "mkvm.h"
 #include "pure/ioapic.h"
 #include "pure/pic.h"
 #include "pure/pit.h"

@@ -3,13 +3,7 @@
  * Who is behind a port or an MMIO address: ioeventfds (doorbells), the chips, and
  * zones whose writes are collected in a ring for userspace (coalesced MMIO).
  */
-#include <linux/eventfd.h>
-#include <linux/mm.h>
-#include <linux/nospec.h>
-#include <linux/slab.h>
-
 #include "irq/board.h"
-#include "host/compat.h"
 
 #define MAX_ZONES	1000	/* as KVM */
 

@@ -3,11 +3,7 @@
  * The 8259 pair, the I/O APIC and the 8254: locks and a timer around pure/pic.c,
  * ioapic.c and pit.c.
  */
-#include <linux/hrtimer.h>
-#include <linux/nospec.h>
-
 #include "irq/board.h"
-#include "host/compat.h"
 
 /* ---- the I/O APIC ---- */
 

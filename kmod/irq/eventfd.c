@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* irqfds: an eventfd's signal is an interrupt. */
-#include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/poll.h>
-#include <linux/slab.h>
 
 #include "irq/board.h"
-#include "host/compat.h"
 
 struct mkvm_irqfd {
 	struct mkvm_vm *vm;		/* [I], as all but link */

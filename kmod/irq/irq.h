@@ -17,12 +17,8 @@
 #ifndef MKVM_IRQ_H
 #define MKVM_IRQ_H
 
-#include <linux/types.h>
-
+#include "mkvm.h"
 #include "pure/lapic.h"
-
-struct mkvm_vm;
-struct mkvm_vcpu;
 
 /* ---- lapic.c: local APICs, where the vCPUs wait ---- */
 

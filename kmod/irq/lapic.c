@@ -4,17 +4,8 @@
  * vCPU waits for what they bring. Any CPU delivers to any APIC; a vCPU accesses
  * only its own, in its inner loop with interrupts off where it can.
  */
-#include <linux/gfp.h>
-#include <linux/hrtimer.h>
 #include <linux/rcuwait.h>
-#include <linux/sched/signal.h>
-#include <linux/slab.h>
-#include <asm/msr-index.h>
-#include <asm/tsc.h>
 
-#include "host/compat.h"
-#include "host/host.h"
-#include "irq/irq.h"
 #include "x86/x86.h"
 
 struct mkvm_apic {

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* GSIs: which pins of which chips a GSI drives, or which message (MSI) it sends. */
-#include <linux/nospec.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
-
 #include "irq/board.h"
 
 struct mkvm_routes {

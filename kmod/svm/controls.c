@@ -4,10 +4,6 @@
  * APM vol. 2, sections "Intercept Operation", "MSR Intercepts", "IOIO Intercepts"
  * and "Enabling Nested Paging".
  */
-#include <linux/gfp.h>
-#include <asm/msr-index.h>
-#include <asm/trapnr.h>
-
 #include "svm/svm.h"
 
 /* One of each for all vCPUs: they never change after module load. */

@@ -5,18 +5,10 @@
  * "Enabling SVM", "VM_CR MSR", "VM_HSAVE_PA MSR" and "TLB Control".
  */
 #include <linux/cc_platform.h>
-#include <linux/kernel.h>
-#include <linux/percpu.h>
-#include <linux/smp.h>
 #include <linux/vmalloc.h>
-#include <asm/cpufeature.h>
-#include <asm/msr-index.h>
-#include <asm/processor.h>
 #include <asm/svm.h>
 
 #include "svm/svm.h"
-#include "host/compat.h"
-#include "host/host.h"
 
 struct svm_host svm_host;
 

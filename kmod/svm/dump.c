@@ -4,7 +4,6 @@
  * of a VMRUN that refused it.
  */
 #include "svm/svm.h"
-#include "x86/x86.h"
 
 int svm_dump(struct mkvm_vcpu *v, struct mkvm_vmcb_dump *dump)
 {

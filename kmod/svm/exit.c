@@ -8,14 +8,7 @@
  * that the CPU does not tell, the instruction is fetched first. Where that has to
  * sleep, the handler runs deferred, with the vCPU loaded and interrupts on.
  */
-#include <linux/nospec.h>
-#include <linux/uaccess.h>
-#include <asm/trapnr.h>
-
 #include "svm/svm.h"
-#include "host/host.h"
-#include "x86/guest.h"
-#include "x86/x86.h"
 
 struct svm_exit_rule {
 	int (*handle)(struct mkvm_vcpu *v);

@@ -5,11 +5,7 @@
  * is intercepted. APM vol. 2, sections "Event Injection", "Virtual Interrupts"
  * and "Interrupt and Exception Interception". Which event it is: x86/inject.c.
  */
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
 #include "svm/svm.h"
-#include "x86/x86.h"
 
 /* The types up to INT n have the numbers that VT-x gives them; INT3 and INTO are exceptions. */
 void svm_inject(struct mkvm_vcpu *v, const struct mkvm_event *e)

@@ -3,16 +3,8 @@
  * The inner loop of KVM_RUN on AMD-V, and the vendor ops table. Everything here
  * but vCPU creation runs with preemption off, the loop with interrupts off.
  */
-#include <linux/slab.h>
-#include <asm/cpufeature.h>
-#include <asm/fpu/xcr.h>
-#include <asm/msr-index.h>
-
 #include "svm/svm.h"
-#include "host/compat.h"
 #include "host/guest_mode.h"
-#include "host/host.h"
-#include "x86/x86.h"
 
 /* False: SVM is off on this CPU, the host is going down. */
 static __always_inline bool clgi(void)

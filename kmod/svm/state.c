@@ -3,14 +3,7 @@
  * The state-save area of the VMCB: registers as the core reads and writes them.
  * APM vol. 2, appendix "VMCB Layout", table "VMCB State Save Area".
  */
-#include <asm/msr-index.h>
-#include <asm/processor-flags.h>
-
 #include "svm/svm.h"
-#include "host/compat.h"
-#include "pure/sregs.h"
-#include "pure/x86_bits.h"
-#include "x86/x86.h"
 
 /* RSP and RIP come and go with each VMRUN (run.c): regs[] has them at all other times. */
 void svm_cache_regs(struct mkvm_vcpu *v)

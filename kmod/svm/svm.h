@@ -3,11 +3,9 @@
 #ifndef MKVM_SVM_H
 #define MKVM_SVM_H
 
-#include "mkvm.h"
-#include "vendor.h"
 #include "host/state.h"
-#include "pure/insn.h"
 #include "pure/vmcb.h"
+#include "x86/x86.h"
 
 /* Set by svm_hardware_setup, the same on every CPU, constant afterwards. */
 struct svm_host {

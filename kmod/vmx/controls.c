@@ -4,14 +4,7 @@
  * entry controls, and the host-state area. The guest-state area is state.c's.
  * SDM vol. 3, chapter "Virtual Machine Control Structures".
  */
-#include <linux/gfp.h>
-#include <linux/module.h>
-#include <asm/msr-index.h>
-#include <asm/trapnr.h>
-
 #include "vmx/vmx.h"
-#include "host/compat.h"
-#include "pure/lapic.h"
 
 /* For all vCPUs, and for those with a virtual x2APIC: they never change after module load. */
 static unsigned long *msr_bitmap, *x2apic_msr_bitmap;

@@ -6,18 +6,9 @@
  * Operation"; appendix "VMX Capability Reporting Facility".
  */
 #include <linux/cpu.h>
-#include <linux/math64.h>
-#include <linux/module.h>
 #include <linux/vmalloc.h>
-#include <asm/cpufeature.h>
-#include <asm/msr-index.h>
-#include <asm/processor.h>
-#include <asm/tsc.h>
 #include <asm/vmx.h>
 
-#include "host/compat.h"
-#include "host/host.h"
-#include "pure/cpuid.h"
 #include "vmx/vmx.h"
 
 static unsigned int guest_slice_us = 4000;

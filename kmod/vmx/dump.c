@@ -5,7 +5,6 @@
  */
 #include "vmx/vmx.h"
 #include "pure/vmfail.h"
-#include "x86/x86.h"
 
 /*
  * A full-width encoding is area, width and an even number below this, the largest

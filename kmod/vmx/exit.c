@@ -6,13 +6,7 @@
  * Handlers run with interrupts off and the VMCS current. They say MKVM_RESUME,
  * or why the loop must be left; what may sleep they defer (mkvm_defer).
  */
-#include <linux/nospec.h>
-#include <asm/trapnr.h>
-
 #include "vmx/vmx.h"
-#include "host/host.h"
-#include "irq/irq.h"
-#include "x86/x86.h"
 
 /* What <asm/vmx.h> lacks. */
 #define EXIT_REASON_GETSEC	11

@@ -5,7 +5,6 @@
  * VM Exits That Occur During Event Delivery". Which event it is: x86/inject.c.
  */
 #include "vmx/vmx.h"
-#include "x86/x86.h"
 
 static bool type_is_software(u32 type)
 {

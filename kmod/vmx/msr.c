@@ -4,10 +4,7 @@
  * registers, which neither VM entry nor VM exit switches while the host depends
  * on them. Which MSRs exist and what they may hold is pure/msr.c.
  */
-#include <asm/msr-index.h>
-
 #include "vmx/vmx.h"
-#include "host/compat.h"
 
 static const u32 switched_index[VMX_NR_SWITCHED_MSRS] = {
 	[VMX_SWITCHED_KERNEL_GS] = MSR_KERNEL_GS_BASE,

@@ -4,12 +4,9 @@
  * but vCPU creation runs with preemption off, the loop with interrupts off.
  */
 #include <linux/idr.h>
-#include <linux/slab.h>
 
 #include "vmx/vmx.h"
 #include "host/guest_mode.h"
-#include "host/host.h"
-#include "x86/x86.h"
 
 /* VM entries that VMfail'ed or faulted look like no exit reason of the SDM. */
 #define EXIT_REASON_VMFAIL	(VMX_EXIT_REASONS_FAILED_VMENTRY | 0xffff)

@@ -4,8 +4,6 @@
  * them. SDM vol. 3, section "Guest-State Area". The VMCS is current throughout.
  */
 #include "vmx/vmx.h"
-#include "pure/x86_bits.h"
-#include "x86/x86.h"
 
 /*
  * CR0 bits that the guest changes without a VM exit: those that need nothing

@@ -3,11 +3,10 @@
 #ifndef MKVM_VMX_H
 #define MKVM_VMX_H
 
-#include "mkvm.h"
-#include "vendor.h"
 #include "host/state.h"
 #include "pure/vmx_controls.h"
 #include "vmx/vmcs.h"
+#include "x86/x86.h"
 
 /* Set by vmx_hardware_setup, the same on every CPU, constant afterwards. */
 struct vmx_host {

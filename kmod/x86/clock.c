@@ -6,13 +6,8 @@
  * And the guest's TSCs, on which it stands.
  */
 #include <linux/ktime.h>
-#include <linux/math64.h>
-#include <linux/timekeeping.h>
 #include <asm/pvclock.h>
-#include <asm/tsc.h>
-#include <uapi/asm/kvm_para.h>
 
-#include "host/host.h"
 #include "x86/x86.h"
 
 #define ENABLE	1ull		/* bit 0 of the MSR; the rest is the address */

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* CPUID and the hypercall instruction: the policy is pure/cpuid.c. */
-#include <linux/slab.h>
-#include <asm/msr-index.h>
-#include <asm/trapnr.h>
 #include <uapi/linux/kvm_para.h>
 
-#include "host/compat.h"
-#include "x86/guest.h"
 #include "x86/x86.h"
 
 static void read_cpu(void *unused, u32 leaf, u32 subleaf, u32 regs[4])

@@ -4,12 +4,7 @@
  * SDM vol. 3, sections "Control Registers", "Initializing IA-32e Mode" and
  * "PAE Paging". Which values exist is pure/sregs.c.
  */
-#include <asm/msr-index.h>
-#include <asm/trapnr.h>
-
 #include "x86/x86.h"
-#include "pure/sregs.h"
-#include "pure/x86_bits.h"
 
 /* ---- segments, and the state after RESET ---- */
 

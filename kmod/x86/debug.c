@@ -5,8 +5,6 @@
  * breakpoint. SDM vol. 3, chapter "Debug, Branch Profile, TSC, ... Features".
  */
 #include "x86/x86.h"
-#include "pure/sregs.h"
-#include "pure/x86_bits.h"
 
 #define DR7_ARMED	0xff		/* L0, G0 .. L3, G3 */
 #define DR7_DEFINED	0xffff2fff

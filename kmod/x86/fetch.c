@@ -4,10 +4,6 @@
  * Some that were decoded before are remembered, and are good as long as the entries of
  * the guest's page tables and the bytes are the same: both are read anew each time.
  */
-#include <linux/mm.h>
-#include <linux/uaccess.h>
-
-#include "x86/guest.h"
 #include "x86/x86.h"
 
 /* Fetch until there are len bytes. MKVM_FAULTED: the guest cannot fetch them either. */

@@ -6,10 +6,8 @@
  * XSAVE Feature Set".
  */
 #include <asm/fpu/api.h>
-#include <asm/fpu/xcr.h>
 
 #include "x86/x86.h"
-#include "pure/sregs.h"
 
 #define XSAVE_LEGACY_SIZE	512
 #define XSAVE_HEADER_SIZE	64

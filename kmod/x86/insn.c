@@ -3,8 +3,6 @@
  * What instructions do that exit on every vendor, as handlers for its exit table:
  * all but the end of the instruction, which the rule's flag SKIPS stands for.
  */
-#include <asm/trapnr.h>
-
 #include "x86/x86.h"
 
 /* A whole VM's devices are emulated: no cache to write back for it, nothing to wait for. */

@@ -3,9 +3,7 @@
  * Machine checks that userspace gives to the guest. The banks are MSRs like others;
  * none of the host's ever shows in them. SDM vol. 3, chapter "Machine-Check Architecture".
  */
-#include <linux/nospec.h>
 #include <asm/mce.h>
-#include <asm/trapnr.h>
 
 #include "x86/x86.h"
 

@@ -14,13 +14,6 @@
  * Most of it runs within the run loop, with interrupts and page faults off: what
  * needs to sleep says -EAGAIN or -EFAULT there and goes on in a deferred step.
  */
-#include <linux/mm.h>
-#include <linux/uaccess.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
-#include "irq/irq.h"
-#include "x86/guest.h"
 #include "x86/x86.h"
 #include "pure/alu.h"
 

@@ -4,14 +4,7 @@
  * lives. Which MSRs exist and what they may hold is pure/msr.c. The vCPU is
  * loaded throughout.
  */
-#include <asm/msr-index.h>
-#include <asm/tsc.h>
-#include <uapi/asm/kvm_para.h>
-
 #include "x86/x86.h"
-#include "host/compat.h"
-#include "host/host.h"
-#include "pure/sregs.h"
 
 /* ---- MSRs with a meaning ---- */
 

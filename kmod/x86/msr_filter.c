@@ -3,12 +3,6 @@
  * KVM_X86_SET_MSR_FILTER and KVM_CAP_X86_USER_SPACE_MSR: MSRs that a guest may not
  * touch by userspace's wish, and accesses that userspace wants to answer itself.
  */
-#include <linux/nospec.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
-#include <asm/trapnr.h>
-
-#include "pure/lapic.h"
 #include "x86/x86.h"
 
 struct mkvm_msr_filter {

@@ -7,12 +7,6 @@
  * Userspace writes kvm_run and the data page at any time: what decides anything
  * here stays in v->pio, and the data is only data.
  */
-
-#include <linux/mm.h>
-#include <asm/processor-flags.h>
-
-#include "irq/irq.h"
-#include "x86/guest.h"
 #include "x86/x86.h"
 
 static int exit_to_user(struct mkvm_vcpu *v, u32 count, int (*complete)(struct mkvm_vcpu *))

@@ -3,18 +3,10 @@
  * The guest's linear addresses: pure/segment.c and pure/pagewalk.c with guest
  * memory below and exceptions above.
  */
-
-#include <linux/mm.h>
-#include <linux/sched/signal.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
-#include "x86/guest.h"
 #include "x86/x86.h"
 #include "pure/alu.h"
 #include "pure/pagewalk.h"
 #include "pure/segment.h"
-#include "pure/x86_bits.h"
 
 /* Memory that is not there at once is no fault of the guest's. */
 static int or_again(const struct mkvm_vcpu *v, int ret)

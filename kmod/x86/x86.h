@@ -5,6 +5,9 @@
 
 #include "vendor.h"
 #include "irq/irq.h"
+#include "pure/sregs.h"
+#include "pure/x86_bits.h"
+#include "x86/guest.h"
 
 /* ---- registers: loaded ---- */
 
