@@ -33,7 +33,7 @@ static const struct mkvm_memslot *logging_slot(struct mkvm_vm *vm, u32 id)
 		rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
 	const struct mkvm_memslot *slot = mkvm_slot_by_id(slots, id);
 
-	if (id >= MKVM_MAX_SLOTS)
+	if (!mkvm_slot_id_valid(id))
 		return ERR_PTR(-EINVAL);
 	return slot && slot->dirty ? slot : ERR_PTR(-ENOENT);
 }

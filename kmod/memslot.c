@@ -79,9 +79,17 @@ int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg)
 
 /* ---- copies ---- */
 
-static const struct mkvm_memslot *find_slot(struct mkvm_vm *vm, u64 gpa)
+/* No guest can name what lies in the other address space. */
+const struct mkvm_memslot *mkvm_find_slot(struct mkvm_vcpu *v, mkvm_gfn_t gfn)
 {
-	return mkvm_slot_find(srcu_dereference(vm->slots, &vm->srcu), gpa >> PAGE_SHIFT);
+	const struct mkvm_slots *slots = srcu_dereference(v->vm->slots, &v->vm->srcu);
+
+	return gfn < MKVM_SMM_GFN ? mkvm_slot_find(slots, gfn | mkvm_space(v)) : NULL;
+}
+
+static const struct mkvm_memslot *find_slot(struct mkvm_vcpu *v, u64 gpa)
+{
+	return mkvm_find_slot(v, gpa >> PAGE_SHIFT);
 }
 
 static void __user *guest_to_user(const struct mkvm_memslot *slot, u64 gpa)
@@ -89,20 +97,20 @@ static void __user *guest_to_user(const struct mkvm_memslot *slot, u64 gpa)
 	return (void __user *)(mkvm_slot_hva(slot, gpa >> PAGE_SHIFT) + offset_in_page(gpa));
 }
 
-const void __user *mkvm_guest_memory(struct mkvm_vm *vm, u64 gpa)
+const void __user *mkvm_guest_memory(struct mkvm_vcpu *v, u64 gpa)
 {
-	int idx = srcu_read_lock(&vm->srcu);
-	const struct mkvm_memslot *slot = find_slot(vm, gpa);
+	int idx = srcu_read_lock(&v->vm->srcu);
+	const struct mkvm_memslot *slot = find_slot(v, gpa);
 	const void __user *at = slot ? guest_to_user(slot, gpa) : NULL;
 
-	srcu_read_unlock(&vm->srcu, idx);
+	srcu_read_unlock(&v->vm->srcu, idx);
 	return at;
 }
 
 /* Within a page. Logged after the write: a log fetched in between is not the last. */
-static int copy_some(struct mkvm_vm *vm, u64 gpa, void *data, size_t len, bool write)
+static int copy_some(struct mkvm_vcpu *v, u64 gpa, void *data, size_t len, bool write)
 {
-	const struct mkvm_memslot *slot = find_slot(vm, gpa);
+	const struct mkvm_memslot *slot = find_slot(v, gpa);
 
 	if (!slot || (write && slot->flags & KVM_MEM_READONLY))
 		return -ENXIO;
@@ -114,51 +122,51 @@ static int copy_some(struct mkvm_vm *vm, u64 gpa, void *data, size_t len, bool w
 	return 0;
 }
 
-static int copy_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len, bool write)
+static int copy_guest(struct mkvm_vcpu *v, u64 gpa, void *data, size_t len, bool write)
 {
-	int idx = srcu_read_lock(&vm->srcu);
+	int idx = srcu_read_lock(&v->vm->srcu);
 	int ret = 0;
 
 	while (len && !ret) {
 		size_t chunk = min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
 
-		ret = copy_some(vm, gpa, data, chunk, write);
+		ret = copy_some(v, gpa, data, chunk, write);
 		gpa += chunk;
 		data += chunk;
 		len -= chunk;
 	}
-	srcu_read_unlock(&vm->srcu, idx);
+	srcu_read_unlock(&v->vm->srcu, idx);
 	return ret;
 }
 
-int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len)
+int mkvm_read_guest(struct mkvm_vcpu *v, u64 gpa, void *data, size_t len)
 {
-	return copy_guest(vm, gpa, data, len, false);
+	return copy_guest(v, gpa, data, len, false);
 }
 
-int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len)
+int mkvm_write_guest(struct mkvm_vcpu *v, u64 gpa, const void *data, size_t len)
 {
-	return copy_guest(vm, gpa, (void *)data, len, true);
+	return copy_guest(v, gpa, (void *)data, len, true);
 }
 
-int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size)
+int mkvm_read_entry(struct mkvm_vcpu *v, u64 gpa, u64 *value, u32 size)
 {
-	int idx = srcu_read_lock(&vm->srcu);
-	const struct mkvm_memslot *slot = find_slot(vm, gpa);
+	int idx = srcu_read_lock(&v->vm->srcu);
+	const struct mkvm_memslot *slot = find_slot(v, gpa);
 	int ret = -ENXIO;
 
 	if (slot && size == sizeof(u32))
 		ret = get_user(*value, (const u32 __user *)guest_to_user(slot, gpa));
 	else if (slot)
 		ret = get_user(*value, (const u64 __user *)guest_to_user(slot, gpa));
-	srcu_read_unlock(&vm->srcu, idx);
+	srcu_read_unlock(&v->vm->srcu, idx);
 	return ret;
 }
 
-int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size)
+int mkvm_cmpxchg_guest(struct mkvm_vcpu *v, u64 gpa, u64 old, u64 next, u32 size)
 {
-	int idx = srcu_read_lock(&vm->srcu);
-	const struct mkvm_memslot *slot = find_slot(vm, gpa);
+	int idx = srcu_read_lock(&v->vm->srcu);
+	const struct mkvm_memslot *slot = find_slot(v, gpa);
 	void __user *at = slot ? guest_to_user(slot, gpa) : NULL;
 	u32 old32 = old;
 	int ret;
@@ -173,6 +181,6 @@ int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size)
 		ret = __try_cmpxchg_user((u64 __user *)at, &old, next, fault64);
 	if (!ret)
 		mkvm_mark_dirty(slot, gpa >> PAGE_SHIFT);
-	srcu_read_unlock(&vm->srcu, idx);
+	srcu_read_unlock(&v->vm->srcu, idx);
 	return ret > 0 ? -EAGAIN : ret;	/* 1: the old value was not there */
 }

@@ -71,26 +71,28 @@ enum mkvm_next {
 int mkvm_slots_init(struct mkvm_vm *vm);
 void mkvm_slots_free(struct mkvm_vm *vm);
 int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg);	/* KVM_SET_USER_MEMORY_REGION */
+/* What the vCPU sees at gfn, in its address space; NULL: no memory. Under vm->srcu. */
+const struct mkvm_memslot *mkvm_find_slot(struct mkvm_vcpu *v, mkvm_gfn_t gfn);
 /*
- * Copy between the kernel and guest memory through the slots; may sleep, may
+ * Copy between the kernel and the memory that the vCPU sees, through the slots; may sleep, may
  * cross pages and slots; what is written is logged. -ENXIO: there is no slot, or
  * a read-only one to write to; -EFAULT: no memory behind it.
  */
-int mkvm_read_guest(struct mkvm_vm *vm, u64 gpa, void *data, size_t len);
-int mkvm_write_guest(struct mkvm_vm *vm, u64 gpa, const void *data, size_t len);
+int mkvm_read_guest(struct mkvm_vcpu *v, u64 gpa, void *data, size_t len);
+int mkvm_write_guest(struct mkvm_vcpu *v, u64 gpa, const void *data, size_t len);
 /*
  * Where the process has it; NULL: no slot. Any context. Good until vm->slots_version
  * changes, and after that still an address that may be read as any of the process's.
  */
-const void __user *mkvm_guest_memory(struct mkvm_vm *vm, u64 gpa);
+const void __user *mkvm_guest_memory(struct mkvm_vcpu *v, u64 gpa);
 /* One access to the size (4 or 8) aligned bytes at gpa, zero-extended; errors as above. */
-int mkvm_read_entry(struct mkvm_vm *vm, u64 gpa, u64 *value, u32 size);
+int mkvm_read_entry(struct mkvm_vcpu *v, u64 gpa, u64 *value, u32 size);
 /*
  * Replace the size (4 or 8) aligned bytes at gpa by next if they are still old.
  * -EAGAIN: they were not; else as mkvm_write_guest, but a read-only slot is left
  * as it is, and that is 0: accessed and dirty bits in a ROM are nobody's concern.
  */
-int mkvm_cmpxchg_guest(struct mkvm_vm *vm, u64 gpa, u64 old, u64 next, u32 size);
+int mkvm_cmpxchg_guest(struct mkvm_vcpu *v, u64 gpa, u64 old, u64 next, u32 size);
 
 /* ---- dirty.c: which pages of a slot were written ---- */
 
@@ -111,13 +113,13 @@ int mkvm_set_dirty_log_mode(struct mkvm_vm *vm, u64 mode);
 static inline void mkvm_mark_dirty(const struct mkvm_memslot *slot, mkvm_gfn_t gfn)
 {
 	if (slot->dirty)
-		set_bit(gfn - slot->base_gfn, slot->dirty);
+		set_bit(mkvm_slot_page(slot, gfn), slot->dirty);
 }
 
 /* ---- mmu.c: second-stage page table, fault path, MMU notifier ---- */
 
 struct mkvm_mmu {
-	void *root;			/* [I] root table, one page */
+	void *root[MKVM_ADDRESS_SPACES];	/* [I] root tables, one page each */
 	struct mmu_notifier notifier;	/* [I] registered on vm->mm */
 	spinlock_t lock;		/* guards [m]; never taken with interrupts off */
 	unsigned int inval_running;	/* [m] invalidations between start and end */
@@ -155,7 +157,7 @@ void mkvm_mmu_clear_dirty(struct mkvm_vm *vm, const struct mkvm_memslot *slot,
  * or an errno. For all vCPUs, so the first that has its APIC elsewhere or otherwise forbids it,
  * for good. May sleep; sleeps not, but needs interrupts on.
  */
-int mkvm_mmu_map_apic(struct mkvm_vm *vm, struct page *page);
+int mkvm_mmu_map_apic(struct mkvm_vcpu *v, struct page *page);
 void mkvm_mmu_hide_apic(struct mkvm_vm *vm);
 
 /* ---- dev.c: the system fd, and what all fds share; 32-bit callers are refused ---- */
@@ -245,6 +247,7 @@ enum mkvm_request {
 	MKVM_REQ_IOAPIC_EOI,	/* userspace hears of eoi_vector */
 	MKVM_REQ_APIC_MODE,	/* or address of the local APIC, has changed */
 	MKVM_REQ_MSR_FILTER,	/* vm->msr_filter has come or gone */
+	MKVM_REQ_SMI,		/* of the local APIC's */
 };
 
 /* Where a vCPU is, for mkvm_request_all. */
@@ -346,6 +349,12 @@ struct mkvm_vcpu {
 	bool nmi_injected;		/* [v] NMI interrupted in its delivery */
 	u32 nmi_pending;		/* [v] 0..2, waits until NMIs are not blocked */
 	enum mkvm_injected injected;	/* [v] */
+	struct {
+		bool active;		/* in System Management Mode */
+		bool pending;		/* an SMI waits */
+		bool inside_nmi;	/* NMIs were blocked when it came */
+		bool latched_init;	/* an INIT waits for RSM */
+	} smm;				/* [v] */
 	bool windows;			/* [v] a VM exit was asked for when one can go in */
 	u32 exit_due;			/* [v] KVM_EXIT_* before the next entry; 0: none */
 
@@ -487,6 +496,17 @@ static inline void mkvm_guest_mode_exit(struct mkvm_vcpu *v)
 {
 	WRITE_ONCE(v->mode, MKVM_OUTSIDE_GUEST);
 	v->stats.entries++;
+}
+
+/* The vCPU's address space, as the bit of mkvm_gfn_t, and as its second-stage root. */
+static inline u64 mkvm_space(const struct mkvm_vcpu *v)
+{
+	return v->smm.active ? MKVM_SMM_GFN : 0;
+}
+
+static inline void *mkvm_root(const struct mkvm_vcpu *v)
+{
+	return v->vm->mmu.root[v->smm.active];
 }
 
 static inline int mkvm_defer(struct mkvm_vcpu *v, int (*fn)(struct mkvm_vcpu *))

@@ -95,10 +95,12 @@ static void cut_range(struct cut_tables *c, u64 *table, unsigned int level,
 	}
 }
 
+/* All of one address space. */
 static void cut_gfns(struct mkvm_vm *vm, struct cut_tables *c, mkvm_gfn_t start, mkvm_gfn_t end)
 {
 	lockdep_assert_held(&vm->mmu.lock);
-	cut_range(c, vm->mmu.root, mkvm_vendor->pgtable->levels, 0, start, end);
+	cut_range(c, vm->mmu.root[start >= MKVM_SMM_GFN], mkvm_vendor->pgtable->levels,
+		  start & MKVM_SMM_GFN, start, end);
 }
 
 /*
@@ -210,7 +212,8 @@ static void mm_release(struct mmu_notifier *notifier, struct mm_struct *mm)
 	struct cut_tables c = {};
 
 	spin_lock(&vm->mmu.lock);
-	cut_gfns(vm, &c, 0, mkvm_pgtable_gfn_limit(mkvm_vendor->pgtable));
+	cut_gfns(vm, &c, 0, MKVM_SMM_GFN);
+	cut_gfns(vm, &c, MKVM_SMM_GFN, 2 * MKVM_SMM_GFN);
 	end_cut(vm, &c);
 }
 
@@ -334,7 +337,7 @@ static int map(struct mkvm_vm *vm, const struct mapping *m, u32 i, unsigned int 
 	       void **spare)
 {
 	const struct mkvm_pgtable_format *f = mkvm_vendor->pgtable;
-	u64 *table = vm->mmu.root;
+	u64 *table = vm->mmu.root[m->gfn >= MKVM_SMM_GFN];
 	unsigned int level;
 
 	lockdep_assert_held(&vm->mmu.lock);
@@ -456,20 +459,20 @@ static u32 look_ahead(struct mkvm_vcpu *v, const struct mkvm_memslot *slot, mkvm
 static int resolve(struct mkvm_vcpu *v, mkvm_gfn_t gfn, u32 access)
 {
 	struct mkvm_vm *vm = v->vm;
-	struct mapping m = { .gfn = gfn, .access = access };
+	struct mapping m = { .gfn = gfn | mkvm_space(v), .access = access };
 	unsigned long seq = READ_ONCE(vm->mmu.inval_seq);
 	int ret;
 
 	smp_rmb();	/* the count before everything that it vouches for */
-	m.slot = mkvm_slot_find(srcu_dereference(vm->slots, &vm->srcu), gfn);
+	m.slot = mkvm_find_slot(v, gfn);
 	if (!m.slot || (m.slot->flags & KVM_MEM_READONLY && access & MKVM_ACCESS_WRITE))
 		return -ENXIO;
-	ret = get_host_pages(&m, mkvm_slot_hva(m.slot, gfn), look_ahead(v, m.slot, gfn));
+	ret = get_host_pages(&m, mkvm_slot_hva(m.slot, gfn), look_ahead(v, m.slot, m.gfn));
 	if (ret)	/* a signal: the next round finds it, then the guest faults again */
 		return ret == -EINTR ? MKVM_RESUME : ret;
 	ret = map_if_current(vm, &m, seq);
 	put_host_pages(&m);
-	v->ahead.gfn = gfn + m.nr;
+	v->ahead.gfn = m.gfn + m.nr;
 	return ret ?: MKVM_RESUME;
 }
 
@@ -482,8 +485,9 @@ int mkvm_mmu_fault(struct mkvm_vcpu *v, u64 gpa, u32 access)
 	return ret;
 }
 
-int mkvm_mmu_map_apic(struct mkvm_vm *vm, struct page *page)
+int mkvm_mmu_map_apic(struct mkvm_vcpu *v, struct page *page)
 {
+	struct mkvm_vm *vm = v->vm;
 	static const struct mkvm_memslot none;
 	struct mapping m = {
 		.slot = &none, .gfn = APIC_GFN, .pages = { page }, .nr = 1, .writable = true,
@@ -491,7 +495,7 @@ int mkvm_mmu_map_apic(struct mkvm_vm *vm, struct page *page)
 	unsigned long seq = READ_ONCE(vm->mmu.inval_seq);
 
 	smp_rmb();	/* as in resolve() */
-	if (READ_ONCE(vm->mmu.apic_hidden) || mkvm_guest_memory(vm, MKVM_APIC_BASE_DEFAULT))
+	if (READ_ONCE(vm->mmu.apic_hidden) || mkvm_guest_memory(v, MKVM_APIC_BASE_DEFAULT))
 		return MKVM_RESUME;
 	return map_if_current(vm, &m, seq) ?: MKVM_RESUME;
 }
@@ -504,18 +508,20 @@ int mkvm_mmu_init(struct mkvm_vm *vm)
 	int ret;
 
 	spin_lock_init(&mmu->lock);
-	mmu->root = alloc_table();
-	if (!mmu->root)
-		return -ENOMEM;
+	mmu->root[0] = alloc_table();
+	mmu->root[1] = alloc_table();
 	mmu->notifier.ops = &notifier_ops;
-	ret = mmu_notifier_register(&mmu->notifier, vm->mm);
-	if (ret)
-		free_page((unsigned long)mmu->root);
+	ret = mmu->root[0] && mmu->root[1] ? mmu_notifier_register(&mmu->notifier, vm->mm) : -ENOMEM;
+	if (ret) {
+		free_page((unsigned long)mmu->root[0]);
+		free_page((unsigned long)mmu->root[1]);
+	}
 	return ret;
 }
 
 void mkvm_mmu_free(struct mkvm_vm *vm)
 {
 	mmu_notifier_unregister(&vm->mmu.notifier, vm->mm);
-	free_tables(vm->mmu.root, mkvm_vendor->pgtable->levels);
+	free_tables(vm->mmu.root[0], mkvm_vendor->pgtable->levels);
+	free_tables(vm->mmu.root[1], mkvm_vendor->pgtable->levels);
 }

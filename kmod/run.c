@@ -120,6 +120,7 @@ static void sync_to_run(struct mkvm_vcpu *v)
 	v->run_synced = true;
 	run->if_flag = enabled;
 	run->ready_for_interrupt_injection = ready_for_injection(v, enabled);
+	run->flags = v->smm.active ? KVM_RUN_X86_SMM : 0;
 	run->cr8 = mkvm_get_cr8(v);
 	run->apic_base = v->apic_base;
 }
@@ -160,6 +161,8 @@ static int handle_sleeping_requests(struct mkvm_vcpu *v)
 	if (test_and_clear_bit(MKVM_REQ_WALL_CLOCK, &v->requests))
 		mkvm_wall_clock_write(v);
 	mkvm_apic_events(v);
+	if (test_and_clear_bit(MKVM_REQ_SMI, &v->requests))
+		v->smm.pending = true;
 	if (!test_and_clear_bit(MKVM_REQ_IOAPIC_EOI, &v->requests))
 		return MKVM_RESUME;
 	v->run->eoi.vector = v->eoi_vector;
@@ -182,6 +185,19 @@ static int exit_that_is_due(struct mkvm_vcpu *v)
 	return mkvm_exit_to_user(v, reason);
 }
 
+/*
+ * Between instructions: the last one is ended first, and an event on its way goes in
+ * first, so that the SMI comes when the guest is left the next time.
+ */
+static void take_smi(struct mkvm_vcpu *v)
+{
+	mkvm_vcpu_load(v);
+	skip_finished_insn(v);
+	mkvm_vcpu_put(v);
+	if (!v->exception.valid && !v->nmi_injected && !(v->irq.valid && v->irq.interrupted))
+		mkvm_enter_smm(v);
+}
+
 static int one_round(struct mkvm_vcpu *v)
 {
 	int next;
@@ -196,6 +212,8 @@ static int one_round(struct mkvm_vcpu *v)
 		mkvm_steal_time_update(v);
 	if (unlikely(READ_ONCE(v->requests)) && handle_sleeping_requests(v))
 		return MKVM_TO_USER;
+	if (unlikely(mkvm_smi_due(v)))
+		take_smi(v);
 	if (unlikely(v->mp_state != KVM_MP_STATE_RUNNABLE))
 		return mkvm_apic_wait(v);
 	next = enter_guest(v);

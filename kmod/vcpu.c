@@ -70,6 +70,7 @@ void mkvm_vcpu_reset(struct mkvm_vcpu *v)
 	v->nmi_injected = false;
 	v->exit_due = 0;
 	v->nmi_pending = 0;
+	mkvm_set_smm(v, false);
 	memset(v->dr, 0, sizeof(v->dr));
 	v->dr6 = MKVM_DR6_RESET;
 	v->dr7 = MKVM_DR7_RESET;
@@ -341,6 +342,12 @@ int mkvm_vcpu_nmi(struct mkvm_vcpu *v, void *unused)
 	return 0;
 }
 
+static int smi(struct mkvm_vcpu *v, void *unused)
+{
+	v->smm.pending = true;
+	return 0;
+}
+
 static int enable_cap(struct mkvm_vcpu *v, void *arg)
 {
 	const struct kvm_enable_cap *cap = arg;
@@ -404,6 +411,7 @@ static const struct vcpu_request {
 	{ KVM_SET_GUEST_DEBUG,	mkvm_set_guest_debug, LOADED },
 	{ KVM_INTERRUPT,	interrupt },
 	{ KVM_NMI,		mkvm_vcpu_nmi,	LOADED },
+	{ KVM_SMI,		smi },
 	{ KVM_GET_LAPIC,	mkvm_get_lapic },
 	{ KVM_SET_LAPIC,	mkvm_set_lapic },
 	{ KVM_SET_VAPIC_ADDR,	set_vapic_addr },

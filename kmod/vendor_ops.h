@@ -48,7 +48,8 @@ OP(void, host_leave, (struct mkvm_vcpu *v))
 OP(int, run, (struct mkvm_vcpu *v))	/* enum mkvm_next or an errno */
 /* Advance RIP over len bytes: interrupt shadow and single-step with it. */
 OP(void, skip_insn, (struct mkvm_vcpu *v, u32 len))
-OP(void, flush_tlb, (struct mkvm_vcpu *v))	/* all second-stage translations of the VM, here */
+/* All second-stage translations, here, of the address space that the vCPU sees from now on. */
+OP(void, flush_tlb, (struct mkvm_vcpu *v))
 
 /* ---- state: loaded ---- */
 

@@ -5,7 +5,7 @@
 # (all by default) on $MINIKVM_DEVICE and count their TAP lines. Plain POSIX
 # sh: the test hosts have nothing but busybox.
 cd "$(dirname "$0")" || exit 1
-[ $# -gt 0 ] || set -- abi abi_table vm vcpu state run exits msrs inject apic irqchip clock mem mmio dirty paging migrate fpu debug badstate client eventfd
+[ $# -gt 0 ] || set -- abi abi_table vm vcpu state run exits msrs inject apic irqchip clock mem mmio dirty paging migrate fpu debug smm badstate client eventfd
 
 log=$(mktemp) || exit 1
 trap 'rm -f "$log" "$log.status"' EXIT

@@ -118,6 +118,9 @@ static int deliver(struct mkvm_vcpu *v, const struct mkvm_apic_message *m)
 	case MKVM_APIC_NMI:
 		request(v, MKVM_REQ_NMI);
 		return 1;
+	case MKVM_APIC_SMI:
+		request(v, MKVM_REQ_SMI);
+		return 1;
 	case MKVM_APIC_INIT:
 		if (m->level && !m->assert)
 			return 0;
@@ -130,7 +133,7 @@ static int deliver(struct mkvm_vcpu *v, const struct mkvm_apic_message *m)
 		request(v, MKVM_REQ_SIPI);
 		return 1;
 	default:
-		return 0;	/* no SMM; ExtINT comes by LINT0 */
+		return 0;	/* ExtINT comes by LINT0 */
 	}
 }
 
@@ -367,7 +370,7 @@ void mkvm_apic_virtualize(struct mkvm_vcpu *v)
 bool mkvm_apic_wants_page(struct mkvm_vcpu *v, u64 gpa)
 {
 	return (gpa & PAGE_MASK) == MKVM_APIC_BASE_DEFAULT && v->apic && v->apic->virtual &&
-	       !READ_ONCE(v->vm->mmu.apic_hidden) && mkvm_is_device(v, gpa);
+	       !v->smm.active && !READ_ONCE(v->vm->mmu.apic_hidden) && mkvm_is_device(v, gpa);
 }
 
 void mkvm_apic_sync(struct mkvm_vcpu *v)
@@ -455,7 +458,7 @@ int mkvm_halt(struct mkvm_vcpu *v)
 /* irqs, nmis: would the guest take them? While it waits that does not change. */
 static bool has_cause(struct mkvm_vcpu *v, bool irqs, bool nmis)
 {
-	if (READ_ONCE(v->requests) & EVENTS)
+	if (READ_ONCE(v->requests) & (EVENTS | BIT(MKVM_REQ_SMI)))
 		return true;
 	if (v->mp_state != KVM_MP_STATE_HALTED)
 		return false;
@@ -501,6 +504,11 @@ void mkvm_apic_events(struct mkvm_vcpu *v)
 {
 	if (likely(!(READ_ONCE(v->requests) & EVENTS)))
 		return;
+	if (v->smm.active) {	/* INIT is for after RSM, and no IPI starts what was not stopped */
+		clear_bit(MKVM_REQ_SIPI, &v->requests);
+		v->smm.latched_init |= test_and_clear_bit(MKVM_REQ_INIT, &v->requests);
+		return;
+	}
 	if (test_and_clear_bit(MKVM_REQ_INIT, &v->requests)) {
 		mkvm_vcpu_reset(v);
 		v->mp_state = v->apic_base & MKVM_APIC_BASE_BSP ? KVM_MP_STATE_RUNNABLE :

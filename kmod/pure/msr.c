@@ -77,6 +77,8 @@ static const struct mkvm_msr_rule rules[] = {
 	/* The guest writes 0, runs CPUID and reads: revision 1, as KVM says. */
 	MSR(0x8b,	BIOS_SIGN_ID,		1, STORED,
 	    RW | MKVM_MSR_GUEST_DROPPED | MKVM_MSR_FEATURE, ANY, 0, BIT_ULL(32)),
+	/* Userspace's and RSM's. */
+	MSR(0x9e,	SMBASE,			1, STORED, MKVM_MSR_LISTED, MASK, LOW_32, 0x30000),
 	/* Not CPUID faulting (31), which the next one would turn on. */
 	MSR(0xce,	PLATFORM_INFO,		1, STORED, RL, MASK, ~BIT_ULL(31), 0),
 	MSR(0xfe,	MTRRCAP,		1, CONSTANT, R, CONSTANT, 0, MTRRCAP),

@@ -50,7 +50,7 @@ static bool region_valid(const struct kvm_userspace_memory_region *r)
 
 	return !(r->flags & ~(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)) &&
 	       !(offsets & PAGE_OFFSET_BITS) &&
-	       r->slot < MKVM_MAX_SLOTS &&	/* the upper half is an address space: only 0 */
+	       mkvm_slot_id_valid(r->slot) &&
 	       r->guest_phys_addr + r->memory_size >= r->guest_phys_addr &&
 	       r->memory_size >> MKVM_PAGE_SHIFT <= MKVM_SLOT_MAX_PAGES;
 }
@@ -100,6 +100,7 @@ int mkvm_slots_plan(const struct mkvm_slots *slots, u64 gfn_limit,
 {
 	const struct mkvm_memslot *old;
 	struct mkvm_memslot *wanted = &change->new_slot;
+	u64 space = r->slot >> 16 ? MKVM_SMM_GFN : 0;
 	int ret;
 
 	if (!region_valid(r))
@@ -108,7 +109,7 @@ int mkvm_slots_plan(const struct mkvm_slots *slots, u64 gfn_limit,
 	if (!r->memory_size)
 		return plan_delete(old, change);
 
-	wanted->base_gfn = r->guest_phys_addr >> MKVM_PAGE_SHIFT;
+	wanted->base_gfn = space + (r->guest_phys_addr >> MKVM_PAGE_SHIFT);
 	wanted->npages = r->memory_size >> MKVM_PAGE_SHIFT;
 	wanted->hva = (unsigned long)r->userspace_addr;
 	wanted->flags = r->flags;
@@ -119,9 +120,11 @@ int mkvm_slots_plan(const struct mkvm_slots *slots, u64 gfn_limit,
 		if (ret || change->kind == MKVM_SLOT_UNCHANGED)
 			return ret;
 	}
+	if (wanted->base_gfn + wanted->npages > space + gfn_limit)
+		return -EINVAL;
 	if (overlaps(slots, wanted))
 		return -EEXIST;
-	return wanted->base_gfn + wanted->npages > gfn_limit ? -EINVAL : 0;
+	return 0;
 }
 
 static void append(struct mkvm_slots *to, const struct mkvm_memslot *slot)

@@ -13,14 +13,21 @@
 #define MKVM_SLOT_MAX_PAGES	((1ull << 31) - 1)
 #define MKVM_PAGE_SHIFT		12
 
-typedef u64 mkvm_gfn_t;			/* guest frame number: GPA >> 12 */
+/*
+ * A guest frame number: GPA >> 12. Address space 1, which a vCPU in System Management
+ * Mode sees, lies above all that the second-stage page table's four levels can name: one
+ * array of slots, one kind of number for both.
+ */
+typedef u64 mkvm_gfn_t;
+#define MKVM_SMM_GFN		(1ull << 36)
+#define MKVM_ADDRESS_SPACES	2
 
 struct mkvm_memslot {
 	mkvm_gfn_t base_gfn;
 	u64 npages;
 	unsigned long hva;	/* page aligned, in the VM's mm */
 	u32 flags;		/* KVM_MEM_* */
-	u32 id;
+	u32 id;			/* as in the request: the upper half is the address space */
 	unsigned long *dirty;	/* with KVM_MEM_LOG_DIRTY_PAGES: bit per page; else NULL */
 };
 
@@ -49,6 +56,12 @@ MKVM_PURE_BEGIN
 /* NULL: no slot holds gfn. */
 const struct mkvm_memslot *mkvm_slot_find(const struct mkvm_slots *slots, mkvm_gfn_t gfn);
 
+/* Of a slot that may exist: its address space, and its number there. */
+static inline bool mkvm_slot_id_valid(u32 id)
+{
+	return id >> 16 < MKVM_ADDRESS_SPACES && (id & 0xffff) < MKVM_MAX_SLOTS;
+}
+
 const struct mkvm_memslot *mkvm_slot_by_id(const struct mkvm_slots *slots, u32 id);
 
 /*
@@ -65,9 +78,15 @@ int mkvm_slots_plan(const struct mkvm_slots *slots, u64 gfn_limit,
 void mkvm_slots_apply(const struct mkvm_slots *from, const struct mkvm_slot_change *change,
 		      struct mkvm_slots *to);
 
+/* Its number in the slot that holds it; gfn may lack the address space. */
+static inline u64 mkvm_slot_page(const struct mkvm_memslot *slot, mkvm_gfn_t gfn)
+{
+	return (gfn - slot->base_gfn) & (MKVM_SMM_GFN - 1);
+}
+
 static inline unsigned long mkvm_slot_hva(const struct mkvm_memslot *slot, mkvm_gfn_t gfn)
 {
-	u64 page = array_index_nospec(gfn - slot->base_gfn, slot->npages);
+	u64 page = array_index_nospec(mkvm_slot_page(slot, gfn), slot->npages);
 
 	return slot->hva + (unsigned long)(page << MKVM_PAGE_SHIFT);
 }

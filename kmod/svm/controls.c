@@ -121,6 +121,6 @@ void svm_init_controls(struct mkvm_vcpu *v)
 	/* The host's IF, not the guest's, decides whether its interrupts end the stay. */
 	vmcb->interrupt_control = MKVM_SVM_INT_V_MASKING;
 	vmcb->nested_control = MKVM_SVM_NP_ENABLE;
-	vmcb->nested_cr3 = __pa(v->vm->mmu.root);
+	vmcb->nested_cr3 = __pa(mkvm_root(v));
 	svm->clean = 0;
 }

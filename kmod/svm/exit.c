@@ -214,8 +214,8 @@ static const struct svm_exit_rule exit_rules[] = {
 	/* KVM lets these pass as no-ops too: old guests use them unasked. */
 	[SVM_EXIT_MONITOR]	= { mkvm_insn_mwait, SKIPS },
 	[SVM_EXIT_MWAIT]	= { mkvm_insn_mwait, SKIPS },
-	/* A CPU without SVM or SMM, and without what is newer, is what the guest sees. */
-	[SVM_EXIT_RSM]		= { mkvm_insn_undefined },
+	[SVM_EXIT_RSM]		= { mkvm_insn_rsm },
+	/* A CPU without SVM, and without what is newer, is what the guest sees. */
 	[SVM_EXIT_INVLPGA]	= { mkvm_insn_undefined },
 	[SVM_EXIT_VMRUN]	= { mkvm_insn_undefined },
 	[SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = { mkvm_insn_undefined },

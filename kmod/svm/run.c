@@ -137,6 +137,8 @@ void svm_vcpu_load(struct mkvm_vcpu *v, int cpu)
 void svm_flush_tlb(struct mkvm_vcpu *v)
 {
 	to_svm(v)->asid_generation = 0;
+	to_svm(v)->vmcb->nested_cr3 = __pa(mkvm_root(v));
+	svm_changed(to_svm(v), MKVM_SVM_CLEAN_NESTED);
 }
 
 /* ---- life ---- */

@@ -10,7 +10,6 @@
 
 /* What <asm/vmx.h> lacks. */
 #define EXIT_REASON_GETSEC	11
-#define EXIT_REASON_RSM		17
 #define EXIT_REASON_PCONFIG	65
 #define EXIT_REASON_ENCLV	70
 #define PENDING_DEBUG_BS	BIT(14)
@@ -202,7 +201,7 @@ static bool is_plain_write(const struct mkvm_vcpu *v)
 
 static int map_apic_page(struct mkvm_vcpu *v)
 {
-	return mkvm_mmu_map_apic(v->vm, vmx_apic_access_page);
+	return mkvm_mmu_map_apic(v, vmx_apic_access_page);
 }
 
 static int exit_ept_violation(struct mkvm_vcpu *v)
@@ -303,9 +302,8 @@ static const struct exit_rule exit_rules[] = {
 	/* KVM lets these pass as no-ops too: old guests use them unasked. */
 	[EXIT_REASON_MONITOR_INSTRUCTION]	= { mkvm_insn_mwait, SKIPS },
 	[EXIT_REASON_MWAIT_INSTRUCTION]		= { mkvm_insn_mwait, SKIPS },
-	/* What the guest sees is a CPU without VMX, SMX, SGX, SMM and what is newer. */
+	/* What the guest sees is a CPU without VMX, SMX, SGX and what is newer. */
 	[EXIT_REASON_GETSEC]			= { mkvm_insn_undefined },
-	[EXIT_REASON_RSM]			= { mkvm_insn_undefined },
 	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = { mkvm_insn_undefined },
 	[EXIT_REASON_INVEPT]			= { mkvm_insn_undefined },
 	[EXIT_REASON_INVVPID]			= { mkvm_insn_undefined },

@@ -123,11 +123,6 @@ void vmx_vcpu_load(struct mkvm_vcpu *v, int cpu)
 		vmx_host_area_load(vmx, cpu);
 }
 
-void vmx_flush_tlb(struct mkvm_vcpu *v)
-{
-	vmx_invept(VMX_INVALIDATE_SINGLE, vmcs_read(EPT_POINTER));
-}
-
 /* ---- life ---- */
 
 /* VPID 0 is the host's. */
@@ -140,7 +135,13 @@ static DEFINE_IDA(vpids);
  */
 static u64 ept_pointer(const struct mkvm_vcpu *v)
 {
-	return __pa(v->vm->mmu.root) | VMX_EPTP_MT_WB | VMX_EPTP_PWL_4;
+	return __pa(mkvm_root(v)) | VMX_EPTP_MT_WB | VMX_EPTP_PWL_4;
+}
+
+void vmx_flush_tlb(struct mkvm_vcpu *v)
+{
+	vmcs_write(EPT_POINTER, ept_pointer(v));
+	vmx_invept(VMX_INVALIDATE_SINGLE, ept_pointer(v));
 }
 
 int vmx_vcpu_init(struct mkvm_vcpu *v)

@@ -137,11 +137,11 @@ static struct pvclock_vcpu_time_info time_info(struct mkvm_vm *vm, u64 offset)
 static void publish(struct mkvm_vcpu *v, u64 gpa, void *data, size_t size, u32 *version)
 {
 	*version = (*version + 1) | 1;
-	if (mkvm_write_guest(v->vm, gpa, data, size))
+	if (mkvm_write_guest(v, gpa, data, size))
 		return;
 	smp_wmb();	/* the rest is seen before the even version; pairs with the guest's */
 	++*version;
-	mkvm_write_guest(v->vm, gpa + ((void *)version - data), version, sizeof(*version));
+	mkvm_write_guest(v, gpa + ((void *)version - data), version, sizeof(*version));
 }
 
 /* What the guest was told of a stop stays until it has seen it. */
@@ -150,7 +150,7 @@ void mkvm_clock_update(struct mkvm_vcpu *v)
 	struct pvclock_vcpu_time_info info, old;
 	u64 gpa = v->clock_msr & ~ENABLE;
 
-	if (!(v->clock_msr & ENABLE) || mkvm_read_guest(v->vm, gpa, &old, sizeof(old)))
+	if (!(v->clock_msr & ENABLE) || mkvm_read_guest(v, gpa, &old, sizeof(old)))
 		return;
 	info = time_info(v->vm, v->tsc_offset);
 	info.version = old.version;
@@ -215,7 +215,7 @@ void mkvm_wall_clock_write(struct mkvm_vcpu *v)
 
 	mkvm_get_clock(v->vm, &now);
 	wall.sec = div_u64_rem(now.realtime - now.clock, NSEC_PER_SEC, &wall.nsec);
-	mkvm_write_guest(v->vm, v->wall_clock_msr, &wall, sizeof(wall));
+	mkvm_write_guest(v, v->wall_clock_msr, &wall, sizeof(wall));
 }
 
 /*
@@ -228,7 +228,7 @@ void mkvm_steal_time_update(struct mkvm_vcpu *v)
 	struct kvm_steal_time st;
 
 	if (!(v->steal_msr & ENABLE) || delay == v->run_delay ||
-	    mkvm_read_guest(v->vm, gpa, &st, sizeof(st)))
+	    mkvm_read_guest(v, gpa, &st, sizeof(st)))
 		return;
 	st.steal += delay - v->run_delay;
 	st.preempted = 0;

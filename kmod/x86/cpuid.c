@@ -203,29 +203,32 @@ int mkvm_insn_hypercall(struct mkvm_vcpu *v)
 	return MKVM_RESUME;
 }
 
-/* 1: the other vendor's hypercall was at RIP, or the guest has another fault to take first. */
+/* 1: the other vendor's hypercall was there, or the guest has another fault to take first. */
 static int fix_hypercall(struct mkvm_vcpu *v)
 {
-	const u8 *ours = mkvm_vendor->hypercall;
-	const u8 *bytes = v->fetched.bytes;
+	const u8 *ours = mkvm_vendor->hypercall, *bytes = v->fetched.bytes;
 	u64 linear;
-	int ret;
 
-	mkvm_take_context(v, &v->context);
-	ret = mkvm_fetch_and_decode(v);
-	if (ret)
-		return ret;
-	if (memcmp(bytes, ours, 2) || bytes[2] != (ours[2] ^ 0xc1 ^ 0xd9) ||
+	if (READ_ONCE(v->vm->disabled_quirks) & KVM_X86_QUIRK_FIX_HYPERCALL_INSN ||
+	    memcmp(bytes, ours, 2) || bytes[2] != (ours[2] ^ 0xc1 ^ 0xd9) ||
 	    !mkvm_linear(v, MKVM_SEG_CS, v->context.rip, 3, MKVM_ACCESS_EXEC, &linear))
 		return 0;
 	return mkvm_access_linear(v, linear, (void *)ours, 3, MKVM_ACCESS_WRITE) ?: 1;
 }
 
+#define OPCODE_RSM	0x0faa
+
 /* Deferred */
 static int undefined(struct mkvm_vcpu *v)
 {
-	int ret = fix_hypercall(v);
+	int ret;
 
+	mkvm_take_context(v, &v->context);
+	ret = mkvm_fetch_and_decode(v);
+	if (!ret && v->insn->opcode == OPCODE_RSM && v->smm.active)
+		return mkvm_rsm(v);
+	if (!ret)
+		ret = fix_hypercall(v);
 	if (ret < 0 && ret != -ENXIO)
 		return ret;
 	if (ret <= 0)
@@ -235,7 +238,5 @@ static int undefined(struct mkvm_vcpu *v)
 
 int mkvm_exit_undefined(struct mkvm_vcpu *v)
 {
-	if (READ_ONCE(v->vm->disabled_quirks) & KVM_X86_QUIRK_FIX_HYPERCALL_INSN)
-		return mkvm_insn_undefined(v);
 	return mkvm_defer(v, undefined);
 }

@@ -71,7 +71,7 @@ static bool read_pdptes(struct mkvm_vcpu *v, u64 cr3, u64 pdpte[4])
 	u64 reserved = PDPTE_RESERVED(v->guest_cpu.maxphyaddr);
 	int i;
 
-	if (mkvm_read_guest(v->vm, cr3 & 0xffffffe0, pdpte, 4 * sizeof(u64)))
+	if (mkvm_read_guest(v, cr3 & 0xffffffe0, pdpte, 4 * sizeof(u64)))
 		return false;
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & reserved))

@@ -99,18 +99,37 @@ int mkvm_get_vcpu_events(struct mkvm_vcpu *v, void *arg)
 	e->nmi.injected = v->nmi_injected;
 	e->nmi.pending = v->nmi_pending != 0;
 	e->nmi.masked = mkvm_vendor->nmi_blocked(v);
-	e->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	e->smi.smm = v->smm.active;
+	e->smi.pending = v->smm.pending;
+	e->smi.smm_inside_nmi = v->smm.inside_nmi;
+	e->smi.latched_init = v->smm.latched_init || test_bit(MKVM_REQ_INIT, &v->requests);
+	e->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
+		   KVM_VCPUEVENT_VALID_SMM;
 	return 0;
 }
 
 #define KNOWN_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
-			 KVM_VCPUEVENT_VALID_SHADOW)
+			 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM)
 
-static bool events_valid(const struct kvm_vcpu_events *e)
+static bool events_valid(const struct mkvm_vcpu *v, const struct kvm_vcpu_events *e)
 {
 	if (e->flags & ~KNOWN_FLAGS)
 		return false;
+	if (e->flags & KVM_VCPUEVENT_VALID_SMM && (e->smi.smm || e->smi.pending) &&
+	    v->mp_state == KVM_MP_STATE_INIT_RECEIVED)
+		return false;
 	return !e->exception.injected || (e->exception.nr < 32 && e->exception.nr != X86_TRAP_NMI);
+}
+
+static void set_smi_events(struct mkvm_vcpu *v, const struct kvm_vcpu_events *e)
+{
+	mkvm_set_smm(v, e->smi.smm);
+	v->smm.pending = e->smi.pending;
+	v->smm.inside_nmi = e->smi.smm && e->smi.smm_inside_nmi;
+	if (!v->apic)
+		return;
+	v->smm.latched_init = e->smi.smm && e->smi.latched_init;
+	assign_bit(MKVM_REQ_INIT, &v->requests, !e->smi.smm && e->smi.latched_init);
 }
 
 /* KVM_SET_VCPU_EVENTS. Loaded. */
@@ -118,7 +137,7 @@ int mkvm_set_vcpu_events(struct mkvm_vcpu *v, void *arg)
 {
 	const struct kvm_vcpu_events *e = arg;
 
-	if (!events_valid(e))
+	if (!events_valid(v, e))
 		return -EINVAL;
 	v->exception = (struct mkvm_event){
 		.valid = e->exception.injected, .interrupted = true, .vector = e->exception.nr,
@@ -137,5 +156,7 @@ int mkvm_set_vcpu_events(struct mkvm_vcpu *v, void *arg)
 	if (e->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
 		v->nmi_pending = e->nmi.pending;
 	mkvm_vendor->set_nmi_blocked(v, e->nmi.masked);
+	if (e->flags & KVM_VCPUEVENT_VALID_SMM)
+		set_smi_events(v, e);
 	return 0;
 }

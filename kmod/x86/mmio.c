@@ -299,8 +299,8 @@ static int access_piece(struct mkvm_vcpu *v, struct mkvm_transfer *t)
 	int ret = -ENXIO;
 
 	if (!t->faulted)
-		ret = t->write ? mkvm_write_guest(v->vm, gpa, data, len) :
-				 mkvm_read_guest(v->vm, gpa, data, len);
+		ret = t->write ? mkvm_write_guest(v, gpa, data, len) :
+				 mkvm_read_guest(v, gpa, data, len);
 	if (ret == -ENXIO) {
 		len = min_t(u32, len, sizeof(v->run->mmio.data));
 		ret = mkvm_bus_mmio(v, t->write, gpa, len, data);
@@ -410,7 +410,7 @@ bool mkvm_is_device(struct mkvm_vcpu *v, u64 gpa)
 
 	if (v->no_slot.gfn == gfn && v->no_slot.version == version)
 		return true;
-	if (mkvm_guest_memory(v->vm, gpa))
+	if (mkvm_guest_memory(v, gpa))
 		return false;
 	v->no_slot.gfn = gfn;
 	v->no_slot.version = version;

@@ -18,10 +18,10 @@ static int read_entry(void *vcpu, u64 gpa, u64 *entry, u32 size)
 {
 	struct mkvm_vcpu *v = vcpu;
 	struct mkvm_code *code = v->learns;
-	int ret = or_again(v, mkvm_read_entry(v->vm, gpa, entry, size));
+	int ret = or_again(v, mkvm_read_entry(v, gpa, entry, size));
 
 	if (code && !ret) {
-		code->at[code->levels] = mkvm_guest_memory(v->vm, gpa);
+		code->at[code->levels] = mkvm_guest_memory(v, gpa);
 		code->entry[code->levels++] = *entry;
 	}
 	return ret;
@@ -33,7 +33,7 @@ static int replace_entry(void *vcpu, u64 gpa, u64 old, u64 next, u32 size)
 
 	if (v->learns)
 		v->learns->levels = 0;	/* the next time it is as it will be */
-	return or_again(v, mkvm_cmpxchg_guest(v->vm, gpa, old, next, size));
+	return or_again(v, mkvm_cmpxchg_guest(v, gpa, old, next, size));
 }
 
 /* What v->learns gets of the walk is complete when there are levels. */
@@ -59,7 +59,7 @@ int mkvm_walk(struct mkvm_vcpu *v, const struct mkvm_guest_context *c, u64 linea
 		cond_resched();
 	}
 	if (v->learns && !ret)
-		v->learns->bytes_at = mkvm_guest_memory(v->vm, *gpa);
+		v->learns->bytes_at = mkvm_guest_memory(v, *gpa);
 	return ret;
 }
 
@@ -150,8 +150,8 @@ int mkvm_translate(struct mkvm_vcpu *v, u64 linear, u32 access, u64 *gpa)
 
 static int copy(struct mkvm_vcpu *v, u64 gpa, void *data, u32 len, u32 access)
 {
-	return access & MKVM_ACCESS_WRITE ? mkvm_write_guest(v->vm, gpa, data, len) :
-					    mkvm_read_guest(v->vm, gpa, data, len);
+	return access & MKVM_ACCESS_WRITE ? mkvm_write_guest(v, gpa, data, len) :
+					    mkvm_read_guest(v, gpa, data, len);
 }
 
 int mkvm_access_linear(struct mkvm_vcpu *v, u64 linear, void *data, u32 len, u32 access)

@@ -152,6 +152,19 @@ void mkvm_msr_filter_free(struct mkvm_msr_filter *filter);	/* NULL: nothing to d
 int mkvm_setup_mce(struct mkvm_vcpu *v, void *arg);	/* u64 */
 int mkvm_set_mce(struct mkvm_vcpu *v, void *arg);	/* struct kvm_x86_mce. Loaded. */
 
+/* ---- smm.c ---- */
+
+/* Not loaded; may sleep. No event may wait to be injected, nor an instruction to end. */
+void mkvm_enter_smm(struct mkvm_vcpu *v);
+void mkvm_set_smm(struct mkvm_vcpu *v, bool on);	/* without saving or loading state */
+int mkvm_rsm(struct mkvm_vcpu *v);		/* deferred, in SMM */
+int mkvm_insn_rsm(struct mkvm_vcpu *v);		/* as those of insn.c */
+static inline bool mkvm_smi_due(const struct mkvm_vcpu *v)
+{
+	return v->smm.pending && !v->smm.active &&
+	       (v->mp_state == KVM_MP_STATE_RUNNABLE || v->mp_state == KVM_MP_STATE_HALTED);
+}
+
 /* ---- clock.c ---- */
 
 void mkvm_clock_init(struct mkvm_vm *vm);

@@ -9,7 +9,7 @@ load_module
 # Those that pass; docs/testing.md has a table of all.
 passing="cpuid_test cr4_cpuid_sync_test demand_paging_test dirty_log_perf_test fix_hypercall_test get_msr_index_features
 kvm_binary_stats_test kvm_clock_test kvm_page_table_test kvm_pv_test max_vcpuid_cap_test memslot_modification_stress_test
-monitor_mwait_test platform_info_test set_boot_cpu_id set_memory_region_test set_sregs_test state_test sync_regs_test system_counter_offset_test
+monitor_mwait_test platform_info_test set_boot_cpu_id set_memory_region_test set_sregs_test smm_test state_test sync_regs_test system_counter_offset_test
 userspace_io_test userspace_msr_exit_test xapic_ipi_test xapic_state_test"
 
 # Less work than by default where that is too much for an emulator.
