@@ -340,6 +340,7 @@ TEST_F(Pit, LatchHoldsTheCountUntilBothBytesAreRead) {
 TEST_F(Pit, ReadBackLatchesStatusThenCount) {
   program(0, 2, 0x1234);
   out(kControl, 0xc2);
+  at(100);
   EXPECT_EQ(in(0), 0xb4);  // OUT high, loaded, low then high, mode 2
   EXPECT_EQ(in(0), 0x34);
   EXPECT_EQ(in(0), 0x12);
