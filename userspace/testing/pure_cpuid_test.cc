@@ -371,6 +371,15 @@ TEST(CpuidExecute, IntelsRuleForLeavesOutOfRange) {
   EXPECT_EQ(execute(entries, 0x80000005)[0], 0u) << "in range but empty";
 }
 
+TEST(CpuidExecute, HypervisorLeavesAreARangeOfTheirOwn) {
+  const Entries entries = {{0, 0, 0, 0xd, 0x756e6547, 0, 0, {}},
+                           {0xd, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, 77, 0, 0, 0, {}},
+                           {0x40000100, 0, 0, 0x40000105, 0, 0, 0, {}}};
+  EXPECT_EQ(execute(entries, 0x40000103)[0], 0u) << "in range but empty";
+  EXPECT_EQ(execute(entries, 0x40000106)[0], 77u) << "above the range";
+  EXPECT_EQ(execute(entries, 0x40000003)[0], 77u) << "a range that is not there";
+}
+
 TEST(CpuidExecute, AmdGivesZeroForLeavesOutOfRange) {
   const Entries entries = {{0, 0, 0, 1, 0x68747541, 0, 0, {}}, {1, 0, 0, 77, 0, 0, 0, {}}};
   EXPECT_EQ(execute(entries, 2), Regs{});
