@@ -1329,7 +1329,7 @@ TEST(VmEntryCheck, AcceptsEachLegalInjection) {
               IsEmpty());
   EXPECT_THAT(rules_broken(long_mode(), {{VMCS_ENTRY_INTR_INFO,
                                           kValid | MKVM_INTR_TYPE_SOFTWARE_INTERRUPT | 0x80},
-                                         {VMCS_ENTRY_INSTRUCTION_LENGTH, 2}}),
+                                         {VMCS_ENTRY_INSTRUCTION_LENGTH, 15}}),
               IsEmpty());
 }
 
@@ -1429,12 +1429,17 @@ TEST(VmEntryCheck, PdptesMatterOnlyInPaeMode) {
   EXPECT_THAT(rules_broken(long_mode(), {{VMCS_GUEST_PDPTE0, ~0ull}}), IsEmpty());
 }
 
-TEST(VmEntryCheck, HltNeedsTheCpusSupport) {
-  mkvm_vmx_caps caps = permissive_caps();
-  const Edit hlt = {{VMCS_GUEST_ACTIVITY_STATE, MKVM_ACTIVITY_HLT}};
-  EXPECT_THAT(rules_broken(long_mode(), hlt, caps), IsEmpty());
-  caps.misc &= ~MKVM_VMXMISC_ACTIVITY_HLT;
-  EXPECT_THAT(rules_broken(long_mode(), hlt, caps), ElementsAre(HasSubstr("activity state")));
+TEST(VmEntryCheck, EachActivityButActiveNeedsTheCpusSupport) {
+  for (const auto& [activity, support] :
+       {std::pair{MKVM_ACTIVITY_HLT, MKVM_VMXMISC_ACTIVITY_HLT},
+        {MKVM_ACTIVITY_SHUTDOWN, MKVM_VMXMISC_ACTIVITY_SHUTDOWN},
+        {MKVM_ACTIVITY_WAIT_FOR_SIPI, MKVM_VMXMISC_ACTIVITY_WAIT_FOR_SIPI}}) {
+    mkvm_vmx_caps caps = permissive_caps();
+    const Edit edit = {{VMCS_GUEST_ACTIVITY_STATE, activity}};
+    EXPECT_THAT(rules_broken(long_mode(), edit, caps), IsEmpty());
+    caps.misc &= ~support;
+    EXPECT_THAT(rules_broken(long_mode(), edit, caps), ElementsAre(HasSubstr("activity state")));
+  }
 }
 
 TEST(VmEntryCheck, CpusWith32BitVmxAddresses) {
