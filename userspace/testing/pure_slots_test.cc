@@ -203,6 +203,14 @@ TEST_F(Slots, MoveMayOverlapItself) {
   EXPECT_EQ(at(5), 0);
 }
 
+TEST_F(Slots, MoveOntoItselfAndAnotherIsEexist) {
+  ASSERT_EQ(set(0, 0, 4 * kPage), 0);
+  ASSERT_EQ(set(1, 5 * kPage, kPage), 0);
+  EXPECT_EQ(set(0, 2 * kPage, 4 * kPage), -EEXIST);
+  EXPECT_EQ(at(0), 0);
+  EXPECT_EQ(at(5), 1);
+}
+
 TEST_F(Slots, MoveOntoAnotherSlotIsEexist) {
   ASSERT_EQ(set(0, 0, 4 * kPage), 0);
   ASSERT_EQ(set(1, 8 * kPage, kPage), 0);
