@@ -5,8 +5,10 @@
  */
 #include "kselftest_harness.h"
 #include "guest.h"
+#include "thread.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define MSR_SMBASE	0x9e
 #define SMRAM		0x200000	/* in address space 1; other memory is there in 0 */
@@ -72,8 +74,8 @@ static void start(struct smm_guest *g, const u8 *code, size_t len, bool irqchip)
 	if (!set_msr(&g->g.cpu, MSR_SMBASE, SMRAM))
 		die("SMBASE");
 }
-#define START(g, name) start(g, name, name##_end - name, false)
-#define START_APIC(g, name) start(g, name, name##_end - name, true)
+#define SMM_GUEST(g, name) start(g, name, name##_end - name, false)
+#define SMM_GUEST_APIC(g, name) start(g, name, name##_end - name, true)
 
 /* The port of the OUT that ends this KVM_RUN, or the exit reason, negative. */
 static int run_to_out(struct smm_guest *g)
@@ -131,7 +133,7 @@ TEST(smi_saves_the_state_and_starts_the_handler)
 	struct kvm_regs regs;
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	fill_regs(&g);
 	regs = get_regs(&g.g.cpu);
 	before = get_sregs(&g.g.cpu);
@@ -171,7 +173,7 @@ TEST(rsm_restores_the_state)
 	struct kvm_regs regs, now;
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	fill_regs(&g);
 	ASSERT_EQ(0x10, run_to_out(&g));
 	regs = get_regs(&g.g.cpu);
@@ -194,7 +196,7 @@ TEST(rsm_takes_what_the_handler_changed)
 	struct smm_guest g;
 	u64 base = 0;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	to_handler(&g);
 	SAVED(&g, u64, SAVED_RAX) = 0x77;
 	SAVED(&g, u32, SAVED_SMBASE) = 0x345000;
@@ -208,7 +210,7 @@ TEST(rsm_to_an_impossible_state_is_a_shutdown)
 {
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	to_handler(&g);
 	SAVED(&g, u64, SAVED_CR0) = X86_CR0_PG;	/* without PE */
 	EXPECT_EQ(-KVM_EXIT_SHUTDOWN, run_to_out(&g));
@@ -239,7 +241,7 @@ TEST(smram_is_another_address_space)
 {
 	struct smm_guest g;
 
-	START(&g, reads_smram);
+	SMM_GUEST(&g, reads_smram);
 	for (int i = 1; i < 5; i++) {
 		g.g.vm.ram[SMRAM + SMM_DATA] = i;
 		g.smram[SMM_DATA] = 0x80 + i;
@@ -257,7 +259,7 @@ TEST(smram_goes_with_its_memory_and_its_slot)
 {
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	to_handler(&g);
 	EXPECT_EQ(0xa5, data_of_out(&g));
 	ASSERT_EQ(0x11, run_to_out(&g));
@@ -298,7 +300,7 @@ TEST(saving_the_state_is_in_the_dirty_log)
 	unsigned long bits = 0;
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	log.dirty_bitmap = &bits;
 	ASSERT_EQ(0, vm_slot(&g.g.vm, SMRAM_SLOT, KVM_MEM_LOG_DIRTY_PAGES, SMRAM, SMRAM_SIZE,
 			     g.smram));
@@ -312,7 +314,7 @@ TEST(a_second_smi_waits_for_rsm)
 {
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	to_handler(&g);
 	ASSERT_EQ(0, smi(&g));
 	EXPECT_EQ(1, get_events(&g).smi.pending);
@@ -327,7 +329,7 @@ TEST(nmis_wait_for_rsm)
 {
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	to_handler(&g);
 	EXPECT_EQ(1, get_events(&g).nmi.masked);
 	ASSERT_EQ(0, kvm_val(g.g.cpu.fd, KVM_NMI, 0));
@@ -342,7 +344,7 @@ TEST(nmis_stay_blocked_if_they_were)
 	struct kvm_vcpu_events e;
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	ASSERT_EQ(0x10, run_to_out(&g));
 	e = get_events(&g);
 	e.nmi.masked = 1;
@@ -360,7 +362,7 @@ TEST(an_exception_on_its_way_is_not_lost)
 	struct kvm_vcpu_events e;
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	ASSERT_EQ(0x10, run_to_out(&g));
 	e = get_events(&g);
 	e.exception.injected = 1;
@@ -380,7 +382,7 @@ TEST(events_round_trip)
 	struct kvm_vcpu_events e, f;
 	struct smm_guest g;
 
-	START(&g, two_outs);
+	SMM_GUEST(&g, two_outs);
 	to_handler(&g);
 	e = get_events(&g);
 	EXPECT_EQ(KVM_VCPUEVENT_VALID_SMM, e.flags & KVM_VCPUEVENT_VALID_SMM);
@@ -405,7 +407,7 @@ TEST(no_smi_while_it_waits_for_sipi)
 	struct kvm_vcpu_events e;
 	struct smm_guest g;
 
-	START_APIC(&g, two_outs);
+	SMM_GUEST_APIC(&g, two_outs);
 	ASSERT_EQ(0, kvm(g.g.cpu.fd, KVM_SET_MP_STATE, &mp));
 	e = get_events(&g);
 	EXPECT_EQ(0, set_events(&g, e));
@@ -423,7 +425,7 @@ TEST(smi_by_the_local_apic)
 {
 	struct smm_guest g;
 
-	START_APIC(&g, smi_to_itself);
+	SMM_GUEST_APIC(&g, smi_to_itself);
 	enable_x2apic(&g);
 	ASSERT_EQ(SMI_PORT, run_to_out(&g));
 	EXPECT_EQ(0x10, run_to_out(&g));
@@ -443,7 +445,7 @@ TEST(smi_ends_a_halt)
 
 	if (on_stock_kvm())
 		SKIP(return, "KVM_SIGNAL_MSI says 0 there, and no SMI comes");
-	START_APIC(&g, halts);
+	SMM_GUEST_APIC(&g, halts);
 	do {
 		interrupt_run_after(100000);
 		EXPECT_EQ(-EINTR, vcpu_run(&g.g.cpu));
@@ -454,6 +456,23 @@ TEST(smi_ends_a_halt)
 	EXPECT_EQ(0x10, run_to_out(&g));	/* HLT is over */
 }
 
+TEST(smi_wakes_a_halted_vcpu)
+{
+	struct guest_thread t;
+	struct smm_guest g;
+
+	if (on_stock_kvm())
+		SKIP(return, "KVM_SIGNAL_MSI says 0 there, and no SMI comes");
+	SMM_GUEST_APIC(&g, halts);
+	start_thread(&t, &g.g.cpu);
+	usleep(300000);
+	ASSERT_LE(0, send(&g, SMI_VECTOR_BITS));
+	while (!t.done)		/* or the watchdog ends it */
+		usleep(1000);
+	EXPECT_FALSE(stop_thread(&t));
+	EXPECT_EQ(SMI_PORT, g.g.cpu.run->io.port);
+}
+
 /* INIT waits for RSM. */
 TEST(init_is_latched)
 {
@@ -461,7 +480,7 @@ TEST(init_is_latched)
 
 	if (on_stock_kvm())
 		SKIP(return, "KVM_SIGNAL_MSI says 0 there, and no INIT comes");
-	START_APIC(&g, two_outs);
+	SMM_GUEST_APIC(&g, two_outs);
 	to_handler(&g);
 	ASSERT_LE(0, send(&g, 5 << 8));
 	EXPECT_EQ(1, get_events(&g).smi.latched_init);

@@ -11,7 +11,6 @@ int mkvm_board_init(struct mkvm_vm *vm)
 	board->vm = vm;
 	mkvm_chips_init(board);
 	spin_lock_init(&board->irqfds_lock);
-	INIT_LIST_HEAD(&board->ranges);
 	spin_lock_init(&board->ring_lock);
 	board->ring = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!board->ring || init_srcu_struct(&board->srcu))

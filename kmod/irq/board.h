@@ -28,6 +28,7 @@ struct mkvm_route {
 /* Who drives a line; it is high while one of them says so. */
 enum { MKVM_SOURCE_USER, MKVM_SOURCE_PIT, MKVM_SOURCE_RESAMPLED };
 
+#define MKVM_DOORBELL_ROWS	64
 #define MKVM_NR_LINES	(MKVM_PIC_NR_IRQS + MKVM_IOAPIC_PINS)
 
 struct mkvm_board {
@@ -51,7 +52,9 @@ struct mkvm_board {
 	spinlock_t irqfds_lock;
 	struct hlist_head irqfds;	/* [e] */
 	/* bus.c */
-	struct list_head ranges;	/* [l], readers under srcu: what userspace put on the bus */
+	struct hlist_head doorbells[MKVM_DOORBELL_ROWS];	/* [l], readers under srcu: by address */
+	struct hlist_head zones;	/* [l], likewise */
+	bool has_ranges;		/* [l], [a] readers: there has been one of these */
 	spinlock_t ring_lock;		/* with interrupts off; of writers of the ring */
 	struct page *ring;		/* [I] coalesced accesses; userspace writes here, too */
 };

@@ -7,9 +7,9 @@
 
 #define MAX_ZONES	1000	/* as KVM */
 
-/* What userspace has put on the bus: in board->ranges, and constant. */
+/* What userspace has put on the bus: in a row of board->doorbells or in ->zones, and constant. */
 struct mkvm_range {
-	struct list_head link;
+	struct hlist_node link;
 	bool pio;
 	u64 addr;
 	u64 size;			/* a zone's; of a doorbell: of its accesses, 0: any */
@@ -18,14 +18,20 @@ struct mkvm_range {
 	u64 value;			/* or by this only */
 };
 
+static struct hlist_head *row_of(struct mkvm_board *board, u64 addr)
+{
+	return &board->doorbells[hash_64(addr, ilog2(MKVM_DOORBELL_ROWS))];
+}
+
 /* Caller holds vm->lock, and leaves range's eventfd here. */
-static int insert_range(struct mkvm_vm *vm, const struct mkvm_range *range)
+static int insert_range(struct mkvm_vm *vm, struct hlist_head *list, const struct mkvm_range *range)
 {
 	struct mkvm_range *copy = kmemdup(range, sizeof(*range), GFP_KERNEL_ACCOUNT);
 
 	if (!copy)
 		return -ENOMEM;
-	list_add_tail_rcu(&copy->link, &vm->board->ranges);
+	hlist_add_head_rcu(&copy->link, list);
+	WRITE_ONCE(vm->board->has_ranges, true);
 	return 0;
 }
 
@@ -39,17 +45,27 @@ static void free_range(struct mkvm_range *r)
 /* Caller holds vm->lock. When it returns nobody uses the range. */
 static void remove_range(struct mkvm_vm *vm, struct mkvm_range *r)
 {
-	list_del_rcu(&r->link);
+	hlist_del_rcu(&r->link);
 	synchronize_srcu_expedited(&vm->board->srcu);
 	free_range(r);
 }
 
+static void free_ranges(struct hlist_head *list)
+{
+	struct mkvm_range *r;
+	struct hlist_node *next;
+
+	hlist_for_each_entry_safe(r, next, list, link)
+		free_range(r);
+}
+
 void mkvm_bus_free(struct mkvm_board *board)
 {
-	struct mkvm_range *r, *next;
+	u32 i;
 
-	list_for_each_entry_safe(r, next, &board->ranges, link)
-		free_range(r);
+	for (i = 0; i < MKVM_DOORBELL_ROWS; i++)
+		free_ranges(&board->doorbells[i]);
+	free_ranges(&board->zones);
 }
 
 /* ---- doorbells ---- */
@@ -57,7 +73,7 @@ void mkvm_bus_free(struct mkvm_board *board)
 /* Would one write ring both? */
 static bool collides(const struct mkvm_range *a, const struct mkvm_range *b)
 {
-	if (!a->eventfd || a->pio != b->pio || a->addr != b->addr)
+	if (a->pio != b->pio || a->addr != b->addr)
 		return false;
 	return !a->size || !b->size ||
 	       (a->size == b->size && (a->any_value || b->any_value || a->value == b->value));
@@ -65,9 +81,10 @@ static bool collides(const struct mkvm_range *a, const struct mkvm_range *b)
 
 static int set_doorbell(struct mkvm_vm *vm, const struct mkvm_range *range, bool deassign)
 {
+	struct hlist_head *row = row_of(vm->board, range->addr);
 	struct mkvm_range *r;
 
-	list_for_each_entry(r, &vm->board->ranges, link) {
+	hlist_for_each_entry(r, row, link) {
 		if (!collides(r, range))
 			continue;
 		if (!deassign)
@@ -78,7 +95,7 @@ static int set_doorbell(struct mkvm_vm *vm, const struct mkvm_range *range, bool
 			return 0;
 		}
 	}
-	return deassign ? -ENOENT : insert_range(vm, range);
+	return deassign ? -ENOENT : insert_range(vm, row, range);
 }
 
 static bool ioeventfd_valid(const struct kvm_ioeventfd *args)
@@ -121,8 +138,8 @@ static const struct mkvm_range *find_doorbell(struct mkvm_board *board, bool pio
 	u64 value = 0;
 
 	memcpy(&value, data, len);
-	list_for_each_entry_srcu(r, &board->ranges, link, srcu_read_lock_held(&board->srcu))
-		if (r->eventfd && r->pio == pio && r->addr == addr &&
+	hlist_for_each_entry_srcu(r, row_of(board, addr), link, srcu_read_lock_held(&board->srcu))
+		if (r->pio == pio && r->addr == addr &&
 		    (!r->size || (r->size == len && (r->any_value || r->value == value))))
 			return r;
 	return NULL;
@@ -136,7 +153,7 @@ bool mkvm_bus_doorbell(struct mkvm_vcpu *v, u64 gpa)
 
 	if (v->apic && mkvm_apic_eoi_at(v, gpa))
 		return true;
-	if (list_empty(&board->ranges))
+	if (!READ_ONCE(board->has_ranges))
 		return false;
 	idx = srcu_read_lock(&board->srcu);
 	r = find_doorbell(board, false, gpa, 0, NULL);
@@ -177,7 +194,7 @@ static int put_into_ring(struct mkvm_board *board, bool pio, u64 addr, u32 len, 
 
 static bool is_zone_of(const struct mkvm_range *r, bool pio, u64 addr, u64 len)
 {
-	return !r->eventfd && r->pio == pio && addr >= r->addr && len <= r->size &&
+	return r->pio == pio && addr >= r->addr && len <= r->size &&
 	       addr - r->addr <= r->size - len;
 }
 
@@ -185,7 +202,7 @@ static int coalesce(struct mkvm_board *board, bool pio, u64 addr, u32 len, const
 {
 	const struct mkvm_range *r;
 
-	list_for_each_entry_srcu(r, &board->ranges, link, srcu_read_lock_held(&board->srcu))
+	hlist_for_each_entry_srcu(r, &board->zones, link, srcu_read_lock_held(&board->srcu))
 		if (is_zone_of(r, pio, addr, len))
 			return put_into_ring(board, pio, addr, len, data);
 	return -EOPNOTSUPP;
@@ -200,20 +217,21 @@ int mkvm_register_zone(struct mkvm_vm *vm, void *arg)
 
 	if (zone->pio > 1)
 		return -EINVAL;
-	list_for_each_entry(r, &vm->board->ranges, link)
-		nr += !r->eventfd && r->pio == range.pio;
-	return nr < MAX_ZONES ? insert_range(vm, &range) : -ENOSPC;
+	hlist_for_each_entry(r, &vm->board->zones, link)
+		nr += r->pio == range.pio;
+	return nr < MAX_ZONES ? insert_range(vm, &vm->board->zones, &range) : -ENOSPC;
 }
 
 /* All zones that have the given range in them. */
 int mkvm_unregister_zone(struct mkvm_vm *vm, void *arg)
 {
 	const struct kvm_coalesced_mmio_zone *zone = arg;
-	struct mkvm_range *r, *next;
+	struct hlist_node *next;
+	struct mkvm_range *r;
 
 	if (zone->pio > 1)
 		return -EINVAL;
-	list_for_each_entry_safe(r, next, &vm->board->ranges, link)
+	hlist_for_each_entry_safe(r, next, &vm->board->zones, link)
 		if (is_zone_of(r, zone->pio, zone->addr, zone->size))
 			remove_range(vm, r);
 	return 0;
@@ -233,7 +251,7 @@ static int access(struct mkvm_vm *vm, bool pio, bool write, u64 addr, u32 len, v
 	const struct mkvm_range *doorbell;
 	int idx, ret = 0;
 
-	if (!write || list_empty(&board->ranges))
+	if (!write || !READ_ONCE(board->has_ranges))
 		return access_chips(vm, pio, write, addr, len, data);
 	idx = srcu_read_lock(&board->srcu);
 	doorbell = find_doorbell(board, pio, addr, len, data);
@@ -262,7 +280,7 @@ static noinline int ask_all(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, v
 /* The one chip with memory, the I/O APIC, comes with local APICs. */
 int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
-	if (!v->apic && list_empty(&v->vm->board->ranges))
+	if (!v->apic && !READ_ONCE(v->vm->board->has_ranges))
 		return -EOPNOTSUPP;
 	return ask_all(v, write, gpa, len, data);
 }
