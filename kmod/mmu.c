@@ -511,7 +511,9 @@ int mkvm_mmu_init(struct mkvm_vm *vm)
 	mmu->root[0] = alloc_table();
 	mmu->root[1] = alloc_table();
 	mmu->notifier.ops = &notifier_ops;
-	ret = mmu->root[0] && mmu->root[1] ? mmu_notifier_register(&mmu->notifier, vm->mm) : -ENOMEM;
+	ret = -ENOMEM;
+	if (mmu->root[0] && mmu->root[1])
+		ret = mmu_notifier_register(&mmu->notifier, vm->mm);
 	if (ret) {
 		free_page((unsigned long)mmu->root[0]);
 		free_page((unsigned long)mmu->root[1]);

@@ -52,8 +52,8 @@ struct mkvm_board {
 	spinlock_t irqfds_lock;
 	struct hlist_head irqfds;	/* [e] */
 	/* bus.c */
-	struct hlist_head doorbells[MKVM_DOORBELL_ROWS];	/* [l], readers under srcu: by address */
-	struct hlist_head zones;	/* [l], likewise */
+	struct hlist_head doorbells[MKVM_DOORBELL_ROWS];	/* [l] by address */
+	struct hlist_head zones;	/* [l] */
 	bool has_ranges;		/* [l], [a] readers: there has been one of these */
 	spinlock_t ring_lock;		/* with interrupts off; of writers of the ring */
 	struct page *ring;		/* [I] coalesced accesses; userspace writes here, too */

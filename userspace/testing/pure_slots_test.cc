@@ -126,7 +126,21 @@ TEST_F(Slots, IdOutOfRangeIsEinval) {
   EXPECT_EQ(set(MKVM_MAX_SLOTS - 1, 0, kPage), 0);
 }
 
-TEST_F(Slots, OtherAddressSpaceIsEinval) { EXPECT_EQ(set(1u << 16, 0, kPage), -EINVAL); }
+// Of SMM: the same addresses again, and the same numbers.
+TEST_F(Slots, TheOtherAddressSpaceIsApart) {
+  ASSERT_EQ(set(3, 0x1000, kPage), 0);
+  ASSERT_EQ(set(1u << 16 | 3, 0x1000, kPage), 0);
+  EXPECT_EQ(set(1u << 16 | 4, 0x1000, kPage), -EEXIST);
+  EXPECT_EQ(at(1), 3);
+  EXPECT_EQ(at(MKVM_SMM_GFN | 1), 1 << 16 | 3);
+  EXPECT_EQ(at(MKVM_SMM_GFN), -1);
+  EXPECT_EQ(mkvm_slot_hva(mkvm_slot_find(slots_, MKVM_SMM_GFN | 1), 1), kHva);
+  EXPECT_EQ(set(1u << 16 | 4, kLimit << 12, kPage), -EINVAL);
+  EXPECT_EQ(set(1u << 16 | MKVM_MAX_SLOTS, 0, kPage), -EINVAL);
+  EXPECT_EQ(set(2u << 16, 0, kPage), -EINVAL);
+  EXPECT_EQ(set(3, 0x1000, 0), 0);
+  EXPECT_EQ(at(MKVM_SMM_GFN | 1), 1 << 16 | 3);
+}
 
 TEST_F(Slots, UnknownFlagsAreEinval) {
   for (const uint32_t flags : {4u, 1u << 31, 7u}) EXPECT_EQ(set(0, 0, kPage, kHva, flags), -EINVAL);
