@@ -32,6 +32,8 @@ static int insert_range(struct mkvm_vm *vm, struct hlist_head *list, const struc
 		return -ENOMEM;
 	hlist_add_head_rcu(&copy->link, list);
 	WRITE_ONCE(vm->board->has_ranges, true);
+	if (!range->size)
+		WRITE_ONCE(vm->board->has_wildcard, true);
 	return 0;
 }
 
@@ -153,7 +155,7 @@ bool mkvm_bus_doorbell(struct mkvm_vcpu *v, u64 gpa)
 
 	if (v->apic && mkvm_apic_eoi_at(v, gpa))
 		return true;
-	if (!READ_ONCE(board->has_ranges))
+	if (!READ_ONCE(board->has_wildcard))
 		return false;
 	idx = srcu_read_lock(&board->srcu);
 	r = find_doorbell(board, false, gpa, 0, NULL);
@@ -265,9 +267,17 @@ static int access(struct mkvm_vm *vm, bool pio, bool write, u64 addr, u32 len, v
 	return ret;
 }
 
-int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
+static noinline int ask_all_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 {
 	return access(v->vm, true, write, port, len, data);
+}
+
+/* The 8254 comes with local APICs, too. */
+int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
+{
+	if (!v->apic && !READ_ONCE(v->vm->board->has_ranges))
+		return -EOPNOTSUPP;
+	return ask_all_pio(v, write, port, len, data);
 }
 
 static noinline int ask_all(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)

@@ -66,7 +66,8 @@ int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector);	/* EEXIST: one waits 
 /*
  * Where the vendor can, the CPU delivers interrupts and ends them. Loaded, interrupts on: when
  * mode or base have changed. Loaded: before VM entry, with what has come; after an EOI that
- * exits. And does it need a page at gpa, which an access missed (mkvm_mmu_map_apic)?
+ * exits. And does it, if there is one, need a page at gpa, which an access
+ * missed (mkvm_mmu_map_apic)?
  */
 void mkvm_apic_virtualize(struct mkvm_vcpu *v);
 bool mkvm_apic_wants_page(struct mkvm_vcpu *v, u64 gpa);

@@ -369,7 +369,7 @@ void mkvm_apic_virtualize(struct mkvm_vcpu *v)
 
 bool mkvm_apic_wants_page(struct mkvm_vcpu *v, u64 gpa)
 {
-	return (gpa & PAGE_MASK) == MKVM_APIC_BASE_DEFAULT && v->apic && v->apic->virtual &&
+	return (gpa & PAGE_MASK) == MKVM_APIC_BASE_DEFAULT && v->apic->virtual &&
 	       !v->smm.active && !READ_ONCE(v->vm->mmu.apic_hidden) && mkvm_is_device(v, gpa);
 }
 

@@ -218,7 +218,7 @@ static int exit_ept_violation(struct mkvm_vcpu *v)
 		vmx_skip_insn(v, vmcs_read(VM_EXIT_INSTRUCTION_LEN));
 		return MKVM_RESUME;
 	}
-	if (mkvm_apic_wants_page(v, v->fault.gpa))
+	if (v->apic && mkvm_apic_wants_page(v, v->fault.gpa))
 		return mkvm_defer(v, map_apic_page);
 	return mkvm_fault(v);
 }
