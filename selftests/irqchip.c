@@ -956,4 +956,18 @@ TEST(killed_at_any_time)
 	}
 }
 
+GUEST(lonely_pit, 64, "mov $0x34, %al; out %al, $0x43; out %al, $0x10");
+
+/* It needs none: its ports are the kernel's, and its ticks go nowhere. */
+TEST(pit_without_an_irqchip)
+{
+	struct kvm_pit_config config = { 0 };
+	struct guest g;
+
+	guest_long(&g, lonely_pit);
+	ASSERT_EQ(0, kvm(g.vm.fd, KVM_CREATE_PIT2, &config));
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(0x10, g.cpu.run->io.port);
+}
+
 TEST_HARNESS_MAIN

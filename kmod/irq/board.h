@@ -54,8 +54,8 @@ struct mkvm_board {
 	/* bus.c */
 	struct hlist_head doorbells[MKVM_DOORBELL_ROWS];	/* [l] by address */
 	struct hlist_head zones;	/* [l] */
-	bool has_ranges;		/* [l], [a] readers: there has been one of these, */
-	bool has_wildcard;		/* likewise: or a doorbell of any length */
+	bool occupied;			/* [l], [a] readers: there has been one, or an 8254 */
+	bool has_wildcard;		/* likewise: a doorbell of any length */
 	spinlock_t ring_lock;		/* with interrupts off; of writers of the ring */
 	struct page *ring;		/* [I] coalesced accesses; userspace writes here, too */
 };

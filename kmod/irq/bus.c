@@ -31,7 +31,7 @@ static int insert_range(struct mkvm_vm *vm, struct hlist_head *list, const struc
 	if (!copy)
 		return -ENOMEM;
 	hlist_add_head_rcu(&copy->link, list);
-	WRITE_ONCE(vm->board->has_ranges, true);
+	WRITE_ONCE(vm->board->occupied, true);
 	if (!range->size)
 		WRITE_ONCE(vm->board->has_wildcard, true);
 	return 0;
@@ -253,7 +253,7 @@ static int access(struct mkvm_vm *vm, bool pio, bool write, u64 addr, u32 len, v
 	const struct mkvm_range *doorbell;
 	int idx, ret = 0;
 
-	if (!write || !READ_ONCE(board->has_ranges))
+	if (!write || !READ_ONCE(board->occupied))
 		return access_chips(vm, pio, write, addr, len, data);
 	idx = srcu_read_lock(&board->srcu);
 	doorbell = find_doorbell(board, pio, addr, len, data);
@@ -272,10 +272,10 @@ static noinline int ask_all_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 l
 	return access(v->vm, true, write, port, len, data);
 }
 
-/* The 8254 comes with local APICs, too. */
+/* All chips but the 8254 come with local APICs. */
 int mkvm_bus_pio(struct mkvm_vcpu *v, bool write, u16 port, u32 len, void *data)
 {
-	if (!v->apic && !READ_ONCE(v->vm->board->has_ranges))
+	if (!v->apic && !READ_ONCE(v->vm->board->occupied))
 		return -EOPNOTSUPP;
 	return ask_all_pio(v, write, port, len, data);
 }
@@ -287,10 +287,9 @@ static noinline int ask_all(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, v
 	return access(v->vm, false, write, gpa, len, data);
 }
 
-/* The one chip with memory, the I/O APIC, comes with local APICs. */
 int mkvm_bus_mmio(struct mkvm_vcpu *v, bool write, u64 gpa, u32 len, void *data)
 {
-	if (!v->apic && !READ_ONCE(v->vm->board->has_ranges))
+	if (!v->apic && !READ_ONCE(v->vm->board->occupied))
 		return -EOPNOTSUPP;
 	return ask_all(v, write, gpa, len, data);
 }

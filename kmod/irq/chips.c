@@ -309,6 +309,7 @@ int mkvm_create_pit(struct mkvm_vm *vm, void *arg)
 		return -EEXIST;
 	vm->board->has_speaker = config->flags & KVM_PIT_SPEAKER_DUMMY;
 	WRITE_ONCE(vm->board->has_pit, true);
+	WRITE_ONCE(vm->board->occupied, true);
 	return 0;
 }
 
