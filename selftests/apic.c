@@ -47,14 +47,6 @@
 
 GUEST(idle, 64, "hlt; cli;" REPORT);
 
-static void irqchip_split(struct vm *vm)
-{
-	struct kvm_enable_cap enable = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
-
-	if (kvm(vm->fd, KVM_ENABLE_CAP, &enable))
-		die("KVM_CAP_SPLIT_IRQCHIP");
-}
-
 /* Like guest_start(), with nr vCPUs of which those above 0 were not started. */
 static void start(struct guest *g, struct vcpu *others, int nr, const u8 *code, size_t len)
 {

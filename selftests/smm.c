@@ -48,14 +48,6 @@ struct smm_guest {
 	u8 *smram;
 };
 
-static void irqchip_split(struct vm *vm)
-{
-	struct kvm_enable_cap enable = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
-
-	if (kvm(vm->fd, KVM_ENABLE_CAP, &enable))
-		die("KVM_CAP_SPLIT_IRQCHIP");
-}
-
 /* A guest in long mode, SMRAM in its address space, and the handler in it. */
 static void start(struct smm_guest *g, const u8 *code, size_t len, bool irqchip)
 {

@@ -143,7 +143,7 @@ int mkvm_write_cr(struct mkvm_vcpu *v)
 
 /* ---- KVM_GET/SET_SREGS and _SREGS2, which differ in what follows apic_base ---- */
 
-static struct kvm_segment *sregs_segment(struct kvm_sregs2 *s, enum mkvm_seg seg)
+struct kvm_segment *mkvm_sregs_segment(struct kvm_sregs2 *s, enum mkvm_seg seg)
 {
 	struct kvm_segment *segments[MKVM_NR_SEGS] = {
 		[MKVM_SEG_ES] = &s->es, [MKVM_SEG_CS] = &s->cs, [MKVM_SEG_SS] = &s->ss,
@@ -159,7 +159,7 @@ static void get_sregs(struct mkvm_vcpu *v, struct kvm_sregs2 *s)
 	enum mkvm_seg seg;
 
 	for (seg = 0; seg < MKVM_NR_SEGS; seg++)
-		mkvm_vendor->get_segment(v, seg, sregs_segment(s, seg));
+		mkvm_vendor->get_segment(v, seg, mkvm_sregs_segment(s, seg));
 	mkvm_vendor->get_dtable(v, false, &s->gdt);
 	mkvm_vendor->get_dtable(v, true, &s->idt);
 	s->cr0 = mkvm_vendor->get_cr0(v);
@@ -234,7 +234,7 @@ static void commit_sregs(struct mkvm_vcpu *v, struct kvm_sregs2 *s, const u64 *p
 	if (pdpte)
 		mkvm_vendor->load_pdptrs(v, pdpte);
 	for (seg = 0; seg < MKVM_NR_SEGS; seg++)
-		mkvm_vendor->set_segment(v, seg, sregs_segment(s, seg));
+		mkvm_vendor->set_segment(v, seg, mkvm_sregs_segment(s, seg));
 }
 
 /* given: PDPTEs; NULL: those in memory. Userspace may fill it later: absent ones, no error. */

@@ -38,11 +38,10 @@ static u64 smbase(struct mkvm_vcpu *v)
 	return *mkvm_msr_stored(&v->msrs, MSR_IA32_SMBASE);
 }
 
+/* As far as the segments both kinds of sregs are the same. */
 static struct kvm_segment *segment_of(struct kvm_sregs *s, enum mkvm_seg seg)
 {
-	struct kvm_segment *const segments[] = { &s->es, &s->cs, &s->ss, &s->ds, &s->fs, &s->gs };
-
-	return segments[seg];
+	return mkvm_sregs_segment((struct kvm_sregs2 *)s, seg);
 }
 
 static struct save_segment to_saved(const struct kvm_segment *s)

@@ -194,6 +194,7 @@ void mkvm_reset_registers(struct mkvm_vcpu *v);
 int mkvm_write_cr(struct mkvm_vcpu *v);		/* deferred step for v->cr */
 int mkvm_get_sregs(struct mkvm_vcpu *v, void *arg);	/* struct kvm_sregs. Loaded. */
 int mkvm_set_sregs(struct mkvm_vcpu *v, void *arg);	/* May sleep. */
+struct kvm_segment *mkvm_sregs_segment(struct kvm_sregs2 *s, enum mkvm_seg seg);
 int mkvm_get_sregs2(struct mkvm_vcpu *v, void *arg);	/* struct kvm_sregs2. May sleep. */
 int mkvm_set_sregs2(struct mkvm_vcpu *v, void *arg);	/* May sleep. */
 

@@ -245,6 +245,14 @@ void vm_create(struct vm *vm, size_t ram_size)
 		die("KVM_SET_USER_MEMORY_REGION: %d", ret);
 }
 
+void irqchip_split(struct vm *vm)
+{
+	struct kvm_enable_cap enable = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
+
+	if (kvm(vm->fd, KVM_ENABLE_CAP, &enable))
+		die("KVM_CAP_SPLIT_IRQCHIP");
+}
+
 void vm_close(struct vm *vm)
 {
 	close(vm->fd);

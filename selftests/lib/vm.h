@@ -76,6 +76,7 @@ int kvm_val(int fd, unsigned long request, unsigned long arg);
 void vm_create_bare(struct vm *vm);			/* no memory */
 void vm_create(struct vm *vm, size_t ram_size);		/* slot 0: anonymous memory */
 int vm_slot(struct vm *vm, u32 slot, u32 flags, u64 gpa, u64 size, const void *hva);
+void irqchip_split(struct vm *vm);			/* with 24 pins in userspace */
 void vm_close(struct vm *vm);
 /*
  * Leaves 0xa5 in freed objects of the kernel's heap, where it does not clear what it hands out
