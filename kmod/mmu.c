@@ -16,6 +16,7 @@
  * maps nothing.
  */
 
+#include <linux/cpu.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 
@@ -244,11 +245,11 @@ struct mapping {
 /*
  * A guest may hang CPUs with this erratum by changing the size of a page that it
  * executes from. Such a CPU gets large leaves for data only; code is mapped by
- * 4-KiB leaves.
+ * 4-KiB leaves. Not on hosts that want no mitigations: it costs a fault per page.
  */
 static bool large_leaf_no_exec(void)
 {
-	return boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT);
+	return boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
 }
 
 /*
