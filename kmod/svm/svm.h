@@ -3,6 +3,8 @@
 #ifndef MKVM_SVM_H
 #define MKVM_SVM_H
 
+#include <asm/page.h>	/* which <asm/svm.h> of Linux 7.2 lacks */
+
 #include "host/state.h"
 #include "pure/vmcb.h"
 #include "x86/x86.h"
