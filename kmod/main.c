@@ -2,6 +2,7 @@
 /* Load and unload: each step of the bring-up is undone in the reverse order. */
 #include <linux/miscdevice.h>
 
+#include "host/mitigate.h"
 #include "x86/x86.h"
 
 const struct mkvm_vendor *mkvm_vendor;
@@ -20,6 +21,7 @@ static int __init mkvm_init(void)
 	/* By what the CPU says of itself; whether it will do is hardware_setup's question. */
 	mkvm_vendor = boot_cpu_has(X86_FEATURE_SVM) ? &mkvm_svm : &mkvm_vmx;
 	mkvm_fpu_setup();
+	mkvm_host_mitigate_setup();
 	ret = mkvm_vendor->hardware_setup();
 	if (ret)
 		return ret;

@@ -340,6 +340,7 @@ struct mkvm_vcpu {
 	struct kvm_run *run;		/* page 0 of the mmap: the user writes here at any time */
 	struct mkvm_vm *vm;		/* [I] */
 	int id;				/* [I] the vCPU's APIC id */
+	u64 serial;			/* [I] among all vCPUs that ever were; never 0 */
 
 	struct mutex lock;		/* guards [v]: held throughout each ioctl */
 

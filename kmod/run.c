@@ -7,6 +7,7 @@
 #include <linux/kvm_host.h>
 
 #include "host/guest_mode.h"
+#include "host/mitigate.h"
 #include "x86/x86.h"
 
 /*
@@ -79,6 +80,7 @@ static int run_loop(struct mkvm_vcpu *v)
 
 	local_irq_disable();
 	guest_timing_enter_irqoff();
+	v->stats.vcpu_switches += mkvm_host_switch_vcpu(v->serial);
 	mkvm_vendor->host_enter(v);
 	if (mkvm_host_xcr0 && mkvm_host_xcr0 != v->xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);
@@ -88,6 +90,7 @@ static int run_loop(struct mkvm_vcpu *v)
 	if (mkvm_host_xcr0 && mkvm_host_xcr0 != v->xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, mkvm_host_xcr0);
 	mkvm_vendor->host_leave(v);
+	mkvm_host_note_for_user();
 	if (next != MKVM_TO_USER)
 		mkvm_host_note_guest();
 	/* What interrupted the guest is taken here, and counted as its time. */

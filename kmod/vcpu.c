@@ -98,6 +98,7 @@ static void free_parts(struct mkvm_vcpu *v)
 
 static struct mkvm_vcpu *vcpu_alloc(struct mkvm_vm *vm, u32 id)
 {
+	static atomic64_t serials;
 	struct mkvm_vcpu *v = kzalloc(sizeof(*v), GFP_KERNEL_ACCOUNT);
 	int ret;
 
@@ -105,6 +106,7 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm_vm *vm, u32 id)
 		return ERR_PTR(-ENOMEM);
 	v->vm = vm;
 	v->id = id;
+	v->serial = atomic64_inc_return(&serials);
 	mutex_init(&v->lock);
 	ret = alloc_pages_of(v) ?: mkvm_fpu_init(v) ?: mkvm_apic_create(v);
 	if (!ret) {

@@ -208,6 +208,42 @@ TEST(stale_translations_are_flushed_on_return)
 	}
 }
 
+/* Runs the guest once: on a CPU where another vCPU had run since? */
+static u64 switched(struct guest *g)
+{
+	struct mkvm_vcpu_stats before = {}, after = {};
+
+	if (kvm(g->cpu.fd, MKVM_GET_STATS, &before) || guest_run(&g->cpu) != KVM_EXIT_IO ||
+	    kvm(g->cpu.fd, MKVM_GET_STATS, &after))
+		die("a run");
+	return after.vcpu_switches - before.vcpu_switches;
+}
+
+/*
+ * Bug class 33: a vCPU's branches do not train another's. mkvm_host_switch_vcpu has IBPB where
+ * the CPU has it, and counts on all; a new vCPU, in the place of an old one, is another.
+ */
+TEST(a_cpu_knows_which_vcpu_it_ran)
+{
+	struct guest g[2];
+
+	if (on_stock_kvm())
+		SKIP(return, "it does not tell");
+	pin(pthread_self(), 0);
+	for (int i = 0; i < 2; i++)
+		START(&g[i], checks_memory);
+	switched(&g[0]);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, switched(&g[0]));
+	EXPECT_EQ(1, switched(&g[1]));
+	EXPECT_EQ(1, switched(&g[0]));
+	for (int i = 0; i < 10; i++) {
+		guest_close(&g[1]);
+		START(&g[1], checks_memory);
+		EXPECT_EQ(1, switched(&g[1]));
+	}
+}
+
 TEST(closed_on_another_cpu)
 {
 	struct guest g;

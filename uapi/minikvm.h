@@ -87,6 +87,7 @@ struct mkvm_vcpu_stats {
 	__u64 faults;		/* second-stage faults resolved in the kernel */
 	__u64 vmreads;
 	__u64 vmwrites;
+	__u64 vcpu_switches;	/* stays in the guest on a CPU where another vCPU had run since */
 	/* By basic exit reason; AMD-V: by exit code, and nested page faults at MKVM_STATS_NPF. */
 	__u64 exits[MKVM_STATS_REASONS];
 };

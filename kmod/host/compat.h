@@ -26,6 +26,7 @@
 #define rdmsrq			rdmsrl
 #define rdmsrq_safe		rdmsrl_safe
 #define wrmsrq			wrmsrl
+#define native_wrmsrq		native_wrmsrl
 #endif
 
 /* Since 6.11 the kernel gives other names to what userspace may change under it. */

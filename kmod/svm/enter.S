@@ -5,10 +5,10 @@
  */
 #include <linux/linkage.h>
 #include <asm/asm.h>
-#include <asm/cpufeatures.h>
-#include <asm/nospec-branch.h>
+#include <asm/segment.h>
 #include <asm/unwind_hints.h>
 
+#include "../host/mitigate.h"
 #include "../x86/enter.h"
 
 .section .noinstr.text, "ax"
@@ -34,6 +34,9 @@ SYM_FUNC_START(mkvm_svm_enter)
 	vmload	%rax
 
 	load_guest_regs
+#ifdef X86_FEATURE_CLEAR_CPU_BUF_VM	/* TSA */
+	clear_cpu_buffers mkvm_svm_verw_selector, X86_FEATURE_CLEAR_CPU_BUF_VM
+#endif
 	vmrun	%rax
 	cli
 
@@ -48,10 +51,13 @@ SYM_FUNC_START(mkvm_svm_enter)
 	clear_guest_regs
 	xor	%eax, %eax
 	xor	%edi, %edi
-	FILL_RETURN_BUFFER %_ASM_AX, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+	leave_svm_predictors
 
 	add	$16, %rsp
 	pop_callee_saved
 	pop	%rbp
 	RET
 SYM_FUNC_END(mkvm_svm_enter)
+
+.section .rodata
+SYM_DATA_LOCAL(mkvm_svm_verw_selector, .word __KERNEL_DS)

@@ -4,13 +4,11 @@
  * SDM vol. 3, chapters "VM Entries" and "VM Exits".
  */
 #include <linux/linkage.h>
-#include <asm/alternative.h>
 #include <asm/asm.h>
-#include <asm/cpufeatures.h>
-#include <asm/nospec-branch.h>
 #include <asm/segment.h>
 #include <asm/unwind_hints.h>
 
+#include "../host/mitigate.h"
 #include "../x86/enter.h"
 
 #define HOST_RSP_FIELD	0x6c14		/* VMCS_HOST_RSP; controls.c asserts it */
@@ -45,11 +43,8 @@ SYM_FUNC_START(mkvm_vmx_enter)
 	UNWIND_HINT_SAVE
 	load_guest_regs
 
-#ifdef X86_FEATURE_CLEAR_CPU_BUF
-	/* MDS and MMIO stale data: VERW is the last memory access of the host. */
-	ALTERNATIVE "jmp .Lcleared", "", X86_FEATURE_CLEAR_CPU_BUF
-	verw	mkvm_verw_selector(%rip)
-.Lcleared:
+#ifdef X86_FEATURE_CLEAR_CPU_BUF	/* MDS, TAA, RFDS */
+	clear_cpu_buffers mkvm_verw_selector, X86_FEATURE_CLEAR_CPU_BUF
 #endif
 	jnc	.Llaunch
 .Lvmresume:
@@ -72,7 +67,9 @@ SYM_INNER_LABEL(mkvm_vmx_exit_label, SYM_L_GLOBAL)
 
 .Lout:
 	clear_guest_regs
-	FILL_RETURN_BUFFER %_ASM_CX, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+	mov	%eax, %ebx
+	leave_vmx_predictors
+	mov	%ebx, %eax
 
 	add	$8, %rsp
 	pop_callee_saved

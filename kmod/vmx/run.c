@@ -7,6 +7,7 @@
 
 #include "vmx/vmx.h"
 #include "host/guest_mode.h"
+#include "host/mitigate.h"
 
 /* VM entries that VMfail'ed or faulted look like no exit reason of the SDM. */
 #define EXIT_REASON_VMFAIL	(VMX_EXIT_REASONS_FAILED_VMENTRY | 0xffff)
@@ -23,6 +24,7 @@ static noinstr void vmx_enter_guest(struct mkvm_vcpu *v, struct vmx_vcpu *vmx)
 	if (v->cr2 != native_read_cr2())
 		native_write_cr2(v->cr2);
 	failed = mkvm_vmx_enter(v->regs, vmx->vmcs.launched, &vmx->host_rsp);
+	mkvm_host_retake_ibrs();
 	v->cr2 = native_read_cr2();
 	if (unlikely(failed)) {
 		vmx->exit_reason = EXIT_REASON_VMFAIL;
@@ -79,6 +81,7 @@ int vmx_run(struct mkvm_vcpu *v)
 	unsigned int exits = 0;
 	int next;
 
+	mkvm_host_flush_l1d();
 	do {
 		if (!mkvm_guest_mode_enter(v))
 			return MKVM_BREAK;
