@@ -55,6 +55,7 @@ static void reset_state(struct mkvm_vcpu *v)
 	mkvm_init_tsc(v);
 	set_bit(MKVM_REQ_MSR_FILTER, &v->requests);
 	mkvm_msr_reset(&v->msrs);
+	*mkvm_msr_stored(&v->msrs, MSR_IA32_ARCH_CAPABILITIES) = mkvm_arch_capabilities();
 	mkvm_derive_guest_cpu(v);
 }
 
@@ -555,7 +556,7 @@ static int get_feature_msr(u32 index, __u64 *value)
 
 	if (!rule || !(rule->flags & MKVM_MSR_FEATURE))
 		return 1;
-	*value = rule->reset;
+	*value = index == MSR_IA32_ARCH_CAPABILITIES ? mkvm_arch_capabilities() : rule->reset;
 	return 0;
 }
 

@@ -242,6 +242,45 @@ TEST_F(msr, microcode_revision_is_userspaces)
 	EXPECT_EQ(0x12300000000, value);
 }
 
+#define MSR_ARCH_CAPABILITIES	0x10a
+#define CPUID_ARCH_CAPABILITIES	(1u << 29)
+#define PSCHANGE_MC_NO		(1ull << 6)
+
+/* A guest that hears of no bug that its CPU lacks needs no mitigation of it. */
+TEST_F(msr, arch_capabilities_are_read_by_intels_guests)
+{
+	struct msr_table feature = { .nmsrs = 1, .entries[0].index = MSR_ARCH_CAPABILITIES };
+	struct guest *g = &self->g;
+	struct cpuid_table t;
+	u64 value = 0;
+
+	supported_cpuid(&t);
+	if (cpu_is_amd()) {
+		if (!on_stock_kvm())
+			EXPECT_FALSE(find_cpuid(&t, 7, 0)->edx & CPUID_ARCH_CAPABILITIES);
+		return;
+	}
+	ASSERT_TRUE(find_cpuid(&t, 7, 0)->edx & CPUID_ARCH_CAPABILITIES);
+	ASSERT_EQ(1, kvm(open_device(), KVM_GET_MSRS, &feature));
+	EXPECT_TRUE(feature.entries[0].data & PSCHANGE_MC_NO);
+	ASSERT_EQ(1, get_msr(&g->cpu, MSR_ARCH_CAPABILITIES, &value));
+	EXPECT_EQ(feature.entries[0].data, value);
+	EXPECT_EQ((u32)value, rdmsr_of(g, MSR_ARCH_CAPABILITIES).regs.rax);
+	EXPECT_EQ(GP_VECTOR, wrmsr_of(g, MSR_ARCH_CAPABILITIES, value).vector);
+	ASSERT_EQ(1, set_msr(&g->cpu, MSR_ARCH_CAPABILITIES, 1));
+	EXPECT_EQ(1, rdmsr_of(g, MSR_ARCH_CAPABILITIES).regs.rax);
+}
+
+TEST_F(msr, arch_capabilities_need_their_cpuid_bit)
+{
+	struct cpuid_table t;
+
+	supported_cpuid(&t);
+	find_cpuid(&t, 7, 0)->edx &= ~CPUID_ARCH_CAPABILITIES;
+	ASSERT_EQ(0, kvm(self->g.cpu.fd, KVM_SET_CPUID2, &t));
+	EXPECT_EQ(GP_VECTOR, rdmsr_of(&self->g, MSR_ARCH_CAPABILITIES).vector);
+}
+
 TEST_F(msr, pv_features_are_enforced)
 {
 	struct kvm_enable_cap on = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { 1 } };

@@ -41,6 +41,8 @@
 #define F7C_PKU		MKVM_BIT(3)
 #define F7C_OSPKE	MKVM_BIT(4)
 #define F7C_RDPID	MKVM_BIT(22)
+/* Leaf 7 EDX */
+#define F7D_ARCH_CAPS	MKVM_BIT(29)	/* IA32_ARCH_CAPABILITIES: Intel's */
 /* Leaf 0x80000001 EDX */
 #define FXD_APIC	MKVM_BIT(9)	/* AMD repeats leaf 1 EDX */
 #define FXD_SYSCALL	MKVM_BIT(11)
@@ -144,6 +146,8 @@ static void apply_policy(u32 leaf, u32 regs[4], const struct mkvm_cpuid_policy *
 	for (i = 0; i < ARRAY_SIZE(dependents); i++)
 		if (dependents[i].leaf == leaf && !have[dependents[i].need])
 			regs[dependents[i].reg] &= ~dependents[i].bits;
+	if (leaf == STRUCTURED && !policy->amd)
+		regs[MKVM_EDX] |= F7D_ARCH_CAPS;	/* we make it, whatever the CPU has */
 }
 
 /* One subleaf per cache, the last one of type 0: "no more caches". */
@@ -432,6 +436,7 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	u32 features = claims(entries, nr, FEATURES, 0, MKVM_ECX);
 	u32 structured_ebx = claims(entries, nr, STRUCTURED, 0, MKVM_EBX);
 	u32 structured_ecx = claims(entries, nr, STRUCTURED, 0, MKVM_ECX);
+	u32 structured_edx = claims(entries, nr, STRUCTURED, 0, MKVM_EDX);
 	u32 ext_edx = claims(entries, nr, EXT_FEATURES, 0, MKVM_EDX);
 	u64 xcr0 = claims(entries, nr, XSTATE, 0, MKVM_EAX) |
 		   (u64)claims(entries, nr, XSTATE, 0, MKVM_EDX) << 32;
@@ -452,6 +457,7 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	cpu->tsc_deadline = features & F1C_TSC_DEADLINE;
 	cpu->tsc_aux = policy->rdtscp && (ext_edx & FXD_RDTSCP || structured_ecx & F7C_RDPID);
 	cpu->tsc_adjust = structured_ebx & F7B_TSC_ADJUST;
+	cpu->arch_caps = structured_edx & F7D_ARCH_CAPS && !cpu->amd;
 	cpu->pv_clock = pv & PV(CLOCKSOURCE);
 	cpu->pv_clock_new = pv & PV(CLOCKSOURCE2);
 	cpu->pv_steal_time = pv & PV(STEAL_TIME);

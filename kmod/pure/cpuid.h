@@ -56,6 +56,7 @@ struct mkvm_guest_cpu {
 	bool x2apic;
 	bool tsc_aux;		/* RDTSCP or RDPID */
 	bool tsc_adjust;
+	bool arch_caps;		/* IA32_ARCH_CAPABILITIES */
 	bool tsc_deadline;
 	bool pv_clock, pv_clock_new;	/* KVM's clock, at its two places */
 	bool pv_yield;			/* the hypercall KVM_HC_SCHED_YIELD */

@@ -41,7 +41,7 @@ struct mkvm_msr_rule {
 };
 
 /* One value per MSR with home MKVM_MSR_STORED. */
-#define MKVM_MSR_FILE_SIZE	75
+#define MKVM_MSR_FILE_SIZE	76
 struct mkvm_msr_file {
 	u64 value[MKVM_MSR_FILE_SIZE];
 };

@@ -126,8 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Bit{"Ospke", 7, kEcx, 4}, Bit{"Waitpkg", 7, kEcx, 5},
                       Bit{"ShadowStack", 7, kEcx, 7}, Bit{"La57", 7, kEcx, 16},
                       Bit{"Ibt", 7, kEdx, 20}, Bit{"AmxTile", 7, kEdx, 24},
-                      Bit{"SpecCtrl", 7, kEdx, 26}, Bit{"ArchCapabilities", 7, kEdx, 29},
-                      Bit{"Svm", 0x80000001, kEcx, 2}),
+                      Bit{"SpecCtrl", 7, kEdx, 26}, Bit{"Svm", 0x80000001, kEcx, 2}),
     [](const auto& info) { return std::string(info.param.name); });
 
 class Shown : public ::testing::TestWithParam<Bit> {};
@@ -229,6 +228,27 @@ TEST(CpuidSupported, NothingThatTheCpuLacksButTheHypervisorBitAndX2apic) {
   EXPECT_EQ(leaf(entries, 1).ecx, 1u << 31 | 1u << 21);
   EXPECT_EQ(leaf(entries, 1).edx, 0u);
   EXPECT_EQ(leaf(entries, 7).ebx, 0u);
+}
+
+TEST(CpuidSupported, ArchCapabilitiesAreWhereTheyMeanSomething) {
+  mkvm_cpuid_policy policy = everything();
+  FakeCpu cpu;
+  cpu.leaves[{7, 0}] = {0, 0, 0, 0};
+  EXPECT_EQ(leaf(supported(policy, cpu), 7).edx, 1u << 29) << "made for old CPUs, too";
+  EXPECT_TRUE(derive(supported(policy), policy).arch_caps);
+  policy.amd = true;
+  EXPECT_EQ(leaf(supported(policy), 7).edx & 1u << 29, 0u);
+}
+
+TEST(CpuidDerive, ArchCapabilitiesAreIntelsOnly) {
+  const auto guest = [](uint32_t vendor, uint32_t edx) {
+    return derive(
+        {{0, 0, 0, 7, vendor, 0, 0, {}}, {7, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, 0, 0, 0, edx, {}}},
+        everything());
+  };
+  EXPECT_TRUE(guest(0x756e6547, 1u << 29).arch_caps);
+  EXPECT_FALSE(guest(0x756e6547, ~(1u << 29)).arch_caps);
+  EXPECT_FALSE(guest(0x68747541, 1u << 29).arch_caps);
 }
 
 TEST(CpuidSupported, OfTheLocalApicOnlyX2apicIsSaid) {

@@ -20,6 +20,7 @@ constexpr uint32_t kTscAdjust = 0x3b;
 constexpr uint32_t kBiosSignId = 0x8b;
 constexpr uint32_t kPlatformInfo = 0xce;
 constexpr uint32_t kMtrrcap = 0xfe;
+constexpr uint32_t kArchCapabilities = 0x10a;
 constexpr uint32_t kSysenterCs = 0x174;
 constexpr uint32_t kSysenterEsp = 0x175;
 constexpr uint32_t kSysenterEip = 0x176;
@@ -280,6 +281,10 @@ TEST(MsrList, FeaturesAreAListOfTheirOwn) {
   cpu.amd = true;
   EXPECT_EQ(mkvm_msr_list(&cpu, MKVM_MSR_FEATURE, list, 8), 2u);
   EXPECT_EQ(list[1], uint32_t{kDeCfg});
+  cpu.amd = false;
+  cpu.arch_caps = true;
+  EXPECT_EQ(mkvm_msr_list(&cpu, MKVM_MSR_FEATURE, list, 8), 2u);
+  EXPECT_EQ(list[1], uint32_t{kArchCapabilities});
 }
 
 TEST(MsrList, CountsMoreThanItHasRoomFor) {
