@@ -62,7 +62,7 @@ int mkvm_set_memory_region(struct mkvm_vm *vm, void *arg)
 {
 	const struct kvm_userspace_memory_region *region = arg;
 	u64 host_limit = 1ull << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT);
-	u64 gfn_limit = min(host_limit, mkvm_pgtable_gfn_limit(mkvm_vendor->pgtable));
+	u64 gfn_limit = min(host_limit, MKVM_PGTABLE_GFN_LIMIT);
 	struct mkvm_slot_change change = {};
 	struct mkvm_slots *slots;
 	int ret;

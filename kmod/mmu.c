@@ -100,7 +100,7 @@ static void cut_range(struct cut_tables *c, u64 *table, unsigned int level,
 static void cut_gfns(struct mkvm_vm *vm, struct cut_tables *c, mkvm_gfn_t start, mkvm_gfn_t end)
 {
 	lockdep_assert_held(&vm->mmu.lock);
-	cut_range(c, vm->mmu.root[start >= MKVM_SMM_GFN], mkvm_vendor->pgtable->levels,
+	cut_range(c, vm->mmu.root[start >= MKVM_SMM_GFN], MKVM_PGTABLE_LEVELS,
 		  start & MKVM_SMM_GFN, start, end);
 }
 
@@ -287,7 +287,7 @@ static unsigned int leaf_level(struct mkvm_vm *vm, const struct mapping *m)
 		return 1;
 	if (large_leaf_no_exec() && (m->access & MKVM_ACCESS_EXEC))
 		return 1;
-	level = min_t(unsigned int, mkvm_vendor->pgtable->max_leaf,
+	level = min_t(unsigned int, MKVM_PGTABLE_MAX_LEAF,
 		      host_level(vm->mm, mkvm_slot_hva(m->slot, m->gfn)));
 	while (level > 1 && !mkvm_slot_allows_span(m->slot, m->gfn, mkvm_pgtable_span(level)))
 		level--;
@@ -342,7 +342,7 @@ static int map(struct mkvm_vm *vm, const struct mapping *m, u32 i, unsigned int 
 	unsigned int level;
 
 	lockdep_assert_held(&vm->mmu.lock);
-	for (level = f->levels;; level--) {
+	for (level = MKVM_PGTABLE_LEVELS;; level--) {
 		u64 *entry = &table[mkvm_pgtable_index(m->gfn + i, level)];
 
 		if (!is_table(*entry, level)) {
@@ -376,6 +376,13 @@ static int map_all(struct mkvm_vm *vm, const struct mapping *m, void **spare)
 	return ret;
 }
 
+/* Has what was looked up since the count was seq not been taken away? */
+static bool is_current(struct mkvm_vm *vm, unsigned long seq)
+{
+	lockdep_assert_held(&vm->mmu.lock);
+	return !vm->mmu.inval_running && vm->mmu.inval_seq == seq;
+}
+
 static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned long seq)
 {
 	void *spare = NULL;
@@ -384,7 +391,7 @@ static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned 
 	for (;;) {
 		ret = 0;	/* stale: the guest just faults again */
 		spin_lock(&vm->mmu.lock);
-		if (!vm->mmu.inval_running && vm->mmu.inval_seq == seq)
+		if (is_current(vm, seq))
 			ret = map_all(vm, m, &spare);
 		spin_unlock(&vm->mmu.lock);
 		if (ret != -EAGAIN)
@@ -394,6 +401,41 @@ static int map_if_current(struct mkvm_vm *vm, const struct mapping *m, unsigned 
 			return -ENOMEM;
 	}
 	free_page((unsigned long)spare);
+	return ret;
+}
+
+static u64 *find_small_leaf(struct mkvm_vm *vm, mkvm_gfn_t gfn)
+{
+	u64 *table = vm->mmu.root[gfn >= MKVM_SMM_GFN];
+	unsigned int level;
+
+	for (level = MKVM_PGTABLE_LEVELS; level > 1; level--) {
+		u64 entry = table[mkvm_pgtable_index(gfn, level)];
+
+		if (!is_table(entry, level))
+			return NULL;
+		table = child_table(entry);
+	}
+	return &table[mkvm_pgtable_index(gfn, level)];
+}
+
+/*
+ * A leaf that may not be written since its page's dirty bit was fetched gets the right back.
+ * The host has not taken the page: then the leaf would be gone.
+ */
+static bool write_again(struct mkvm_vm *vm, const struct mapping *m, unsigned long seq)
+{
+	u64 *leaf;
+	bool ret;
+
+	spin_lock(&vm->mmu.lock);
+	leaf = is_current(vm, seq) ? find_small_leaf(vm, m->gfn) : NULL;
+	ret = leaf && *leaf & MKVM_PGTABLE_HOST_WRITES;
+	if (ret) {
+		WRITE_ONCE(*leaf, *leaf | mkvm_vendor->pgtable->write);
+		mkvm_mark_dirty(m->slot, m->gfn);
+	}
+	spin_unlock(&vm->mmu.lock);
 	return ret;
 }
 
@@ -468,6 +510,8 @@ static int resolve(struct mkvm_vcpu *v, mkvm_gfn_t gfn, u32 access)
 	m.slot = mkvm_find_slot(v, gfn);
 	if (!m.slot || (m.slot->flags & KVM_MEM_READONLY && access & MKVM_ACCESS_WRITE))
 		return -ENXIO;
+	if (m.slot->dirty && access & MKVM_ACCESS_WRITE && write_again(vm, &m, seq))
+		return MKVM_RESUME;
 	ret = get_host_pages(&m, mkvm_slot_hva(m.slot, gfn), look_ahead(v, m.slot, m.gfn));
 	if (ret)	/* a signal: the next round finds it, then the guest faults again */
 		return ret == -EINTR ? MKVM_RESUME : ret;
@@ -525,6 +569,6 @@ int mkvm_mmu_init(struct mkvm_vm *vm)
 void mkvm_mmu_free(struct mkvm_vm *vm)
 {
 	mmu_notifier_unregister(&vm->mmu.notifier, vm->mm);
-	free_tables(vm->mmu.root[0], mkvm_vendor->pgtable->levels);
-	free_tables(vm->mmu.root[1], mkvm_vendor->pgtable->levels);
+	free_tables(vm->mmu.root[0], MKVM_PGTABLE_LEVELS);
+	free_tables(vm->mmu.root[1], MKVM_PGTABLE_LEVELS);
 }

@@ -320,6 +320,75 @@ TEST_F(dirty, initially_all_set)
 	EXPECT_TRUE(is_set(self->log, 9));
 }
 
+/*
+ * A page that was written gets its right to be written back without a look at the process's
+ * memory (write_again): which must still be what it was.
+ */
+TEST_F(dirty, memory_changes_between_two_logs)
+{
+	struct guest *g = &self->g;
+	u8 *mem = self->mem;
+
+	set_slot(g, KVM_MEM_LOG_DIRTY_PAGES, mem, PAGES);
+	for (int i = 0; i < 3; i++) {
+		touch_pages(g, true, 4);
+		ASSERT_EQ(4, fetch(self));
+		mem[1 * PAGE + 8] = mem[2 * PAGE + 8] = 7;
+		ASSERT_EQ(0, madvise(mem + 1 * PAGE, PAGE, MADV_DONTNEED));
+		ASSERT_EQ(0, mprotect(mem + 3 * PAGE, PAGE, PROT_READ));
+		store_page(g, 0);
+		store_page(g, 1);
+		store_page(g, 2);
+		EXPECT_EQ(3, fetch(self));
+		EXPECT_EQ(7, self->log[0]);
+		EXPECT_EQ(1, mem[1 * PAGE]);
+		EXPECT_EQ(0, mem[1 * PAGE + 8]);
+		EXPECT_EQ(2, mem[2 * PAGE]);
+		EXPECT_EQ(7, mem[2 * PAGE + 8]);
+		prepare_store(g, EXTRA_GPA + 3 * PAGE, 5);
+		EXPECT_EQ(-EFAULT, vcpu_run(&g->cpu));
+		EXPECT_EQ(1, mem[3 * PAGE]);
+		EXPECT_EQ(0, fetch(self));
+		ASSERT_EQ(0, mprotect(mem + 3 * PAGE, PAGE, PROT_READ | PROT_WRITE));
+		EXPECT_EQ(0, vcpu_run(&g->cpu));	/* the same instruction */
+		EXPECT_EQ(5, mem[3 * PAGE]);
+		EXPECT_EQ(1, fetch(self));
+		EXPECT_TRUE(is_set(self->log, 3));
+	}
+}
+
+/* What was only read is the host's page of zeroes. */
+TEST_F(dirty, first_write_after_reads_is_to_a_page_of_its_own)
+{
+	struct guest *g = &self->g;
+
+	set_slot(g, KVM_MEM_LOG_DIRTY_PAGES, self->mem, PAGES);
+	touch_pages(g, false, 4);
+	fetch(self);
+	store_page(g, 1);
+	EXPECT_EQ(1, self->mem[PAGE]);
+	EXPECT_EQ(0, self->mem[2 * PAGE]);
+	EXPECT_EQ(1, fetch(self));
+	EXPECT_TRUE(is_set(self->log, 1));
+}
+
+TEST_F(dirty, read_only_slot_stays_so_after_logs)
+{
+	struct guest *g = &self->g;
+
+	set_slot(g, KVM_MEM_LOG_DIRTY_PAGES, self->mem, PAGES);
+	store_page(g, 1);
+	EXPECT_EQ(1, fetch(self));
+	set_slot(g, 0, self->mem, 0);
+	set_slot(g, KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY, self->mem, PAGES);
+	touch_pages(g, false, 4);
+	prepare_store(g, EXTRA_GPA + PAGE, 5);
+	EXPECT_EQ(0, vcpu_run(&g->cpu));
+	EXPECT_EQ(KVM_EXIT_MMIO, g->cpu.run->exit_reason);
+	EXPECT_EQ(1, self->mem[PAGE]);
+	EXPECT_EQ(0, fetch(self));
+}
+
 /* ---- Large pages ---- */
 
 /* How many faults it takes to touch all of the slot, where the device tells. */

@@ -10,8 +10,6 @@
  * host was told when the page was mapped, and the CPU need not write them.
  */
 const struct mkvm_pgtable_format mkvm_pgtable_ept = {
-	.levels		= 4,
-	.max_leaf	= 2,
 	.present	= 7,
 	.read		= BIT_ULL(0),
 	.write		= BIT_ULL(1),
@@ -27,8 +25,6 @@ const struct mkvm_pgtable_format mkvm_pgtable_ept = {
  * Linux's PAT, and the guest's types cannot make that cached memory incoherent.
  */
 const struct mkvm_pgtable_format mkvm_pgtable_npt = {
-	.levels		= 4,
-	.max_leaf	= 2,
 	.present	= BIT_ULL(0),
 	.read		= BIT_ULL(0),
 	.write		= BIT_ULL(1),
@@ -47,7 +43,7 @@ u64 mkvm_pgtable_make_leaf(const struct mkvm_pgtable_format *f, u64 pa,
 	if (level > 1)
 		entry |= f->large;
 	if (access & MKVM_ACCESS_WRITE)
-		entry |= f->write;
+		entry |= f->write | MKVM_PGTABLE_HOST_WRITES;
 	entry |= access & MKVM_ACCESS_EXEC ? f->exec : f->no_exec;
 	return entry;
 }

@@ -13,10 +13,10 @@
 #include "pure.h"
 
 #define MKVM_PGTABLE_ENTRIES	512
+#define MKVM_PGTABLE_LEVELS	4
+#define MKVM_PGTABLE_MAX_LEAF	2	/* the highest level that may hold a leaf */
 
 struct mkvm_pgtable_format {
-	u8 levels;		/* of the root */
-	u8 max_leaf;		/* the highest level that may hold a leaf */
 	u64 present;		/* any of these: the entry is used */
 	u64 read, write, exec;	/* set to allow */
 	u64 no_exec;		/* set to forbid; a format has this or exec */
@@ -27,6 +27,8 @@ struct mkvm_pgtable_format {
 
 /* The output address of every format that x86 has. */
 #define MKVM_PGTABLE_ADDRESS	GENMASK_ULL(51, 12)
+/* In a leaf, ignored by the CPU: the host lets the guest write, even where the leaf does not. */
+#define MKVM_PGTABLE_HOST_WRITES	BIT_ULL(11)
 
 MKVM_PURE_BEGIN
 
@@ -74,10 +76,7 @@ static inline unsigned int mkvm_pgtable_index(u64 gfn, unsigned int level)
 }
 
 /* The first gfn that the table cannot name. */
-static inline u64 mkvm_pgtable_gfn_limit(const struct mkvm_pgtable_format *f)
-{
-	return 1ull << (9 * f->levels);
-}
+#define MKVM_PGTABLE_GFN_LIMIT	BIT_ULL(9 * MKVM_PGTABLE_LEVELS)
 
 MKVM_PURE_END
 

@@ -55,6 +55,15 @@ TEST(Pgtable, LeafAllowsWhatItWasMadeFor) {
       }
 }
 
+TEST(Pgtable, LeafRemembersThatTheHostLetsTheGuestWrite) {
+  for (const auto* f : kFormats) {
+    const uint64_t leaf = mkvm_pgtable_make_leaf(f, 0x1000, 1, kWrite);
+    EXPECT_TRUE(leaf & MKVM_PGTABLE_HOST_WRITES);
+    EXPECT_FALSE(mkvm_pgtable_allows(f, leaf & ~f->write, kWrite)) << "no bit that the CPU reads";
+    EXPECT_FALSE(mkvm_pgtable_make_leaf(f, 0x1000, 1, kExec) & MKVM_PGTABLE_HOST_WRITES);
+  }
+}
+
 TEST(Pgtable, LeavesAndTablesAreToldApart) {
   for (const auto* f : kFormats) {
     const uint64_t table = mkvm_pgtable_make_table(f, 0x1000);
@@ -86,7 +95,7 @@ TEST(Pgtable, SpanAndLimit) {
   EXPECT_EQ(mkvm_pgtable_span(1), 1u);
   EXPECT_EQ(mkvm_pgtable_span(2), 512u);
   EXPECT_EQ(mkvm_pgtable_span(3), 512u * 512);
-  EXPECT_EQ(mkvm_pgtable_gfn_limit(&mkvm_pgtable_ept), 1ull << 36);
+  EXPECT_EQ(MKVM_PGTABLE_GFN_LIMIT, 1ull << 36);
 }
 
 }  // namespace
