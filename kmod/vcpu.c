@@ -2,6 +2,7 @@
 /* The vCPU fd: life of a vCPU, its mmap and its ioctls. */
 #include <linux/anon_inodes.h>
 
+#include "host/mitigate.h"
 #include "irq/board.h"
 #include "x86/x86.h"
 
@@ -55,7 +56,7 @@ static void reset_state(struct mkvm_vcpu *v)
 	mkvm_init_tsc(v);
 	set_bit(MKVM_REQ_MSR_FILTER, &v->requests);
 	mkvm_msr_reset(&v->msrs);
-	*mkvm_msr_stored(&v->msrs, MSR_IA32_ARCH_CAPABILITIES) = mkvm_arch_capabilities();
+	*mkvm_msr_stored(&v->msrs, MSR_IA32_ARCH_CAPABILITIES) = mkvm_host_arch_capabilities();
 	mkvm_derive_guest_cpu(v);
 }
 
@@ -556,7 +557,7 @@ static int get_feature_msr(u32 index, __u64 *value)
 
 	if (!rule || !(rule->flags & MKVM_MSR_FEATURE))
 		return 1;
-	*value = index == MSR_IA32_ARCH_CAPABILITIES ? mkvm_arch_capabilities() : rule->reset;
+	*value = index == MSR_IA32_ARCH_CAPABILITIES ? mkvm_host_arch_capabilities() : rule->reset;
 	return 0;
 }
 

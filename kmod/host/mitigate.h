@@ -83,6 +83,9 @@ static __always_inline void mkvm_host_note_for_user(void)
 #endif
 }
 
+/* IA32_ARCH_CAPABILITIES of a new vCPU: what it need not be protected from on this CPU. */
+u64 mkvm_host_arch_capabilities(void);
+
 #endif /* __ASSEMBLY__ */
 
 #endif /* MKVM_HOST_MITIGATE_H */

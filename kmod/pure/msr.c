@@ -82,7 +82,7 @@ static const struct mkvm_msr_rule rules[] = {
 	/* Not CPUID faulting (31), which the next one would turn on. */
 	MSR(0xce,	PLATFORM_INFO,		1, STORED, RL, MASK, ~BIT_ULL(31), 0),
 	MSR(0xfe,	MTRRCAP,		1, CONSTANT, R, CONSTANT, 0, MTRRCAP),
-	/* Of a new vCPU: mkvm_arch_capabilities(). */
+	/* Of a new vCPU: mkvm_host_arch_capabilities(). */
 	MSR_IF(arch_caps, 0x10a, ARCH_CAPABILITIES, STORED, RL | MKVM_MSR_FEATURE, ANY, 0, 0),
 	/* Linux writes the 0 back that it read. */
 	MSR(0x140,	MISC_FEATURE_ENABLES,	1, CONSTANT, RWL, CONSTANT, 0, 0),

@@ -8,33 +8,6 @@
 
 /* ---- MSRs with a meaning ---- */
 
-/*
- * IA32_ARCH_CAPABILITIES, what a guest may know of its CPU: bugs that it has not, and
- * RSBA, FB_CLEAR, RRSBA, RFDS_CLEAR. Not what speaks of MSRs that the guest lacks, IBRS_ALL and
- * the like, and of VM entries.
- */
-#define ARCH_CAPS	(ARCH_CAP_RDCL_NO | BIT_ULL(2) | ARCH_CAP_SSB_NO | ARCH_CAP_MDS_NO | \
-			 ARCH_CAP_TAA_NO | BIT_ULL(13) | BIT_ULL(14) | BIT_ULL(15) | BIT_ULL(17) | \
-			 BIT_ULL(19) | BIT_ULL(20) | BIT_ULL(24) | BIT_ULL(26) | BIT_ULL(27) | \
-			 BIT_ULL(28) | BIT_ULL(62))
-
-/* What the CPU says, and what Linux knows of one that is older than the MSR. */
-u64 mkvm_arch_capabilities(void)
-{
-	u64 caps = 0;
-
-	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
-		rdmsrq(MSR_IA32_ARCH_CAPABILITIES, caps);
-	caps &= ARCH_CAPS;
-	if (!boot_cpu_has_bug(X86_BUG_CPU_MELTDOWN))
-		caps |= ARCH_CAP_RDCL_NO;
-	if (!boot_cpu_has_bug(X86_BUG_SPEC_STORE_BYPASS))
-		caps |= ARCH_CAP_SSB_NO;
-	if (!boot_cpu_has_bug(X86_BUG_MDS))
-		caps |= ARCH_CAP_MDS_NO;
-	return caps | ARCH_CAP_PSCHANGE_MC_NO;	/* mmu.c sees to that */
-}
-
 /* A write to one moves the other, except from userspace, which restores both. */
 static void set_tsc(struct mkvm_vcpu *v, u64 value, enum mkvm_msr_by by)
 {

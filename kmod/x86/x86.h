@@ -133,7 +133,6 @@ enum mkvm_msr_by { MKVM_MSR_BY_GUEST, MKVM_MSR_BY_USER };
 /* 0, or 1 where the guest gets #GP and userspace a short count. */
 int mkvm_get_msr(struct mkvm_vcpu *v, u32 index, u64 *value, enum mkvm_msr_by by);
 int mkvm_set_msr(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_by by);
-u64 mkvm_arch_capabilities(void);	/* IA32_ARCH_CAPABILITIES of a new vCPU */
 
 /* ---- msr_filter.c ---- */
 
