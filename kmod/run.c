@@ -80,7 +80,8 @@ static int run_loop(struct mkvm_vcpu *v)
 
 	local_irq_disable();
 	guest_timing_enter_irqoff();
-	v->stats.vcpu_switches += mkvm_host_switch_vcpu(v->serial);
+	if (mkvm_host_switch_vcpu(v->serial))
+		v->stats.vcpu_switches++;
 	mkvm_vendor->host_enter(v);
 	if (mkvm_host_xcr0 && mkvm_host_xcr0 != v->xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, v->xcr0);

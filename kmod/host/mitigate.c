@@ -9,13 +9,11 @@
 
 bool mkvm_host_l1tf __read_mostly;
 
-static DEFINE_PER_CPU(u64, last_vcpu);
+DEFINE_PER_CPU(u64, mkvm_host_last_vcpu);
 
-bool mkvm_host_switch_vcpu(u64 serial)
+bool mkvm_host_other_vcpu(u64 serial)
 {
-	if (likely(__this_cpu_read(last_vcpu) == serial))
-		return false;
-	__this_cpu_write(last_vcpu, serial);
+	__this_cpu_write(mkvm_host_last_vcpu, serial);
 	if (static_cpu_has(X86_FEATURE_USE_IBPB) && !cpu_mitigations_off())
 		wrmsrq(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 	return true;
@@ -31,9 +29,10 @@ static u64 read_arch_capabilities(void)
 }
 
 /*
- * What a guest may know of its CPU: RDCL_NO, RSBA, SSB_NO, MDS_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO,
- * FB_CLEAR, RRSBA, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, RFDS_CLEAR, ITS_NO. Not what speaks of MSRs that
- * the guest lacks, IBRS_ALL and the like, and of VM entries. SDM vol. 4.
+ * What a guest may know of its CPU: RDCL_NO, RSBA, SSB_NO, MDS_NO, TAA_NO, SBDR_SSDP_NO,
+ * FBSDP_NO, PSDP_NO, FB_CLEAR, RRSBA, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, RFDS_CLEAR, ITS_NO.
+ * Not what speaks of MSRs that the guest lacks, IBRS_ALL and the like, and of VM entries.
+ * SDM vol. 4.
  */
 #define GUEST_CAPS	0x400000001d1ae135ull
 #define PSCHANGE_MC_NO	BIT_ULL(6)
@@ -66,7 +65,7 @@ u64 mkvm_host_arch_capabilities(void)
 	return caps | PSCHANGE_MC_NO;	/* mmu.c sees to that */
 }
 
-/* Does VM entry have to leave an L1 data cache without secrets? SDM vol. 4, IA32_ARCH_CAPABILITIES. */
+/* Does VM entry have to leave an L1 data cache without secrets? */
 static bool leaks_l1d(void)
 {
 	return boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_mitigations_off() &&

@@ -17,29 +17,32 @@
 
 /* The last access to memory before VM entry. Changes ZF. selector: of a writable data segment. */
 .macro clear_cpu_buffers selector:req feature:req
-	ALTERNATIVE "jmp .Lcleared\@", "", \feature
+	ALTERNATIVE "jmp 9f", "", \feature
 	verw	\selector(%rip)
-.Lcleared\@:
+9:
 .endm
 
-/* After VM exit, before any RET: what it would take from the guest's predictions. Changes RAX, RCX, RDX. */
+.macro fill_return_stack reg:req features:vararg
+	FILL_RETURN_BUFFER \reg, RSB_CLEAR_LOOPS, \features
+.endm
+
+/* After VM exit, before a RET takes the guest's predictions. Changes RAX, RCX, RDX. */
 .macro leave_vmx_predictors
-	FILL_RETURN_BUFFER %_ASM_CX, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
-			   X86_FEATURE_RSB_VMEXIT_LITE
+	fill_return_stack %rcx, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
 #ifdef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT	/* Linux 7 has its loop for KVM only */
 	CLEAR_BRANCH_HISTORY_VMEXIT
 #endif
 .endm
 
 .macro leave_svm_predictors
-	FILL_RETURN_BUFFER %_ASM_AX, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+	fill_return_stack %rax, X86_FEATURE_RSB_VMEXIT
 	CALL_UNTRAIN_RET
-	ALTERNATIVE "jmp .Lno_barrier\@", "", X86_FEATURE_IBPB_ON_VMEXIT
+	ALTERNATIVE "jmp 9f", "", X86_FEATURE_IBPB_ON_VMEXIT
 	mov	$MSR_IA32_PRED_CMD, %ecx
 	mov	$PRED_CMD_IBPB, %eax
 	xor	%edx, %edx
 	wrmsr
-.Lno_barrier\@:
+9:
 .endm
 
 #else /* __ASSEMBLY__ */
@@ -52,15 +55,22 @@
 /* Once, at load. */
 void mkvm_host_mitigate_setup(void);
 
+DECLARE_PER_CPU(u64, mkvm_host_last_vcpu);
+bool mkvm_host_other_vcpu(u64 serial);
+
 /*
  * Before VM entries of the vCPU with this number, which no other ever had. True where
  * another ran last on this CPU: its branches no longer train those of this one. Preemption off.
  */
-bool mkvm_host_switch_vcpu(u64 serial);
+static __always_inline bool mkvm_host_switch_vcpu(u64 serial)
+{
+	return unlikely(__this_cpu_read(mkvm_host_last_vcpu) != serial) &&
+	       mkvm_host_other_vcpu(serial);
+}
 
 extern bool mkvm_host_l1tf;
 
-/* L1TF: what the host had in its L1 data cache. Before the first VM entry of a stay in the guest. */
+/* L1TF: what the host had in its L1 data cache. Before the first VM entry of a stay. */
 static __always_inline void mkvm_host_flush_l1d(void)
 {
 	if (unlikely(mkvm_host_l1tf))
