@@ -20,7 +20,12 @@ function flush_block() {
 	block = ""; in_block = 0
 }
 
+# Advice on mitigations of this CPU's bugs, under that word.
+function advice(line) { return index(line, "/hw-vuln/") }
+
 function suspicious(line,    i) {
+	if (advice(line))
+		return 0
 	for (i in words)
 		if (index(line, words[i]))
 			return has_stamp(line)
