@@ -248,6 +248,7 @@ enum mkvm_request {
 	MKVM_REQ_APIC_MODE,	/* or address of the local APIC, has changed */
 	MKVM_REQ_MSR_FILTER,	/* vm->msr_filter has come or gone */
 	MKVM_REQ_SMI,		/* of the local APIC's */
+	MKVM_REQ_PV_EOI,	/* mkvm_apic_end_pv_eoi where it may sleep */
 };
 
 /* Where a vCPU is, for mkvm_request_all. */
@@ -433,6 +434,8 @@ struct mkvm_vcpu {
 	u64 clock_msr;			/* [v] MSR_KVM_SYSTEM_TIME */
 	u64 wall_clock_msr;		/* [v] MSR_KVM_WALL_CLOCK */
 	u64 steal_msr;			/* [v] MSR_KVM_STEAL_TIME */
+	u64 pv_eoi_msr;			/* [v] MSR_KVM_PV_EOI_EN */
+	bool pv_eoi_offered;		/* [v] by the byte there, for the interrupt in service */
 	u64 run_delay;			/* [v] of the thread, as far as the guest was told */
 	bool clock_stopped;		/* [v] KVM_KVMCLOCK_CTRL, for the guest's page */
 	u32 mp_state;			/* [v] KVM_MP_STATE_* */

@@ -164,6 +164,8 @@ static int handle_sleeping_requests(struct mkvm_vcpu *v)
 		mkvm_clock_update(v);
 	if (test_and_clear_bit(MKVM_REQ_WALL_CLOCK, &v->requests))
 		mkvm_wall_clock_write(v);
+	if (test_and_clear_bit(MKVM_REQ_PV_EOI, &v->requests))
+		mkvm_apic_end_pv_eoi(v);
 	mkvm_apic_events(v);
 	if (test_and_clear_bit(MKVM_REQ_SMI, &v->requests))
 		v->smm.pending = true;

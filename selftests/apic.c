@@ -750,6 +750,140 @@ TEST(ipis_by_hypercall)
 	EXPECT_EQ(-1000, pv_ipi_result(&g, 1, 0, 0, 0x31));	/* -KVM_ENOSYS */
 }
 
+/* ---- MSR_KVM_PV_EOI_EN ---- */
+
+#define MSR_PV_EOI	0x4b564d04
+#define PV_EOI		0x23000		/* its byte, and what the handler made of it: */
+#define PV_TAKEN	0x21000		/* no EOI was needed */
+#define PV_WRITTEN	0x21004		/* the APIC's EOI */
+
+/* As Linux does; with EDI, after a VM exit. */
+#define PV_ACKS		"push %rax; push %rbx; push %rcx; push %rdx; push %rbp;" AT_APIC	\
+			"test %edi, %edi; jz 1f; cpuid; 1: btrl $0, 0x23000; jc 2f;" ACK	\
+			"incl 0x21004; jmp 3f; 2: incl 0x21000; 3:"				\
+			"pop %rbp; pop %rdx; pop %rcx; pop %rbx; pop %rax; iretq"
+GUEST(pv_acks, 64, PV_ACKS);
+/* RDI: as above. Vector 0x30 three times; then under vector 0x40, which goes first. */
+GUEST(pv_eoi, 64, ENABLE "int $0x30; movq $0, 0x21000;"
+      SELF_IPI(0x30) "sti; nop; nop; cli;" SELF_IPI(0x30) "sti; nop; nop; cli;"
+      SELF_IPI(0x30) "sti; nop; nop;" DONE "movq $0, 0x21000;"
+      SELF_IPI(0x30) SELF_IPI(0x40) "sti; nop; nop; nop;" DONE
+      "movq $0, 0x21000; sti; nop; nop;" DONE);
+
+struct acks {
+	u32 taken, written;
+};
+
+/* Up to the guest's next report; nothing may be left in service. */
+static struct acks pv_acks_of(struct guest *g)
+{
+	struct kvm_lapic_state s;
+	struct acks acks;
+
+	if (guest_run(&g->cpu) != KVM_EXIT_IO)
+		die("no report");
+	s = get_lapic(&g->cpu);
+	for (int i = 0; i < 8; i++)
+		if (*reg(&s, ISR + 16 * i) | *reg(&s, IRR + 16 * i))
+			die("word %d of ISR: %x, IRR: %x", i, *reg(&s, ISR + 16 * i),
+			    *reg(&s, IRR + 16 * i));
+	memcpy(&acks, g->vm.ram + PV_TAKEN, sizeof(acks));
+	return acks;
+}
+
+static void start_pv_eoi(struct guest *g, u64 msr)
+{
+	START1(g, pv_eoi);
+	memcpy(g->vm.ram + HANDLER, pv_acks, pv_acks_end - pv_acks);
+	for (int vector = 0x30; vector <= 0x40; vector += 0x10) {
+		u8 *gate = g->vm.ram + GUEST_IDT + 16 * vector;
+
+		*(u16 *)gate = (u16)HANDLER;
+		*(u16 *)(gate + 6) = HANDLER >> 16;
+	}
+	if (set_msr(&g->cpu, MSR_PV_EOI, msr) != 1)
+		die("MSR_KVM_PV_EOI_EN");
+}
+
+TEST(pv_eoi_is_offered_for_what_needs_no_more)
+{
+	struct kvm_msi level = { .address_lo = APIC, .data = 0xc030 };
+	struct guest g;
+	struct acks acks;
+
+	if (!cpu_is_amd() && cpu_delivers())
+		SKIP(return, "the CPU ends interrupts itself");
+	start_pv_eoi(&g, PV_EOI | 1);
+	acks = pv_acks_of(&g);
+	EXPECT_EQ(3, acks.taken);
+	EXPECT_EQ(0, acks.written);
+	acks = pv_acks_of(&g);		/* one waits behind it: not the first */
+	EXPECT_EQ(1, acks.taken);
+	EXPECT_EQ(1, acks.written);
+	if (on_stock_kvm())
+		return;			/* with the split irqchip it looks at routes, not at TMR */
+	ASSERT_EQ(1, kvm(g.vm.fd, KVM_SIGNAL_MSI, &level));
+	acks = pv_acks_of(&g);		/* an I/O APIC would hear of it */
+	EXPECT_EQ(0, acks.taken);
+	EXPECT_EQ(1, acks.written);
+	EXPECT_EQ(0, *(g.vm.ram + PV_EOI));
+}
+
+TEST(pv_eoi_offer_ends_with_the_next_exit)
+{
+	struct kvm_regs regs;
+	struct guest g;
+	struct acks acks;
+
+	start_pv_eoi(&g, PV_EOI | 1);
+	regs = get_regs(&g.cpu);
+	regs.rdi = 1;
+	set_regs(&g.cpu, &regs);
+	acks = pv_acks_of(&g);
+	EXPECT_EQ(0, acks.taken);
+	EXPECT_EQ(3, acks.written);
+	acks = pv_acks_of(&g);
+	EXPECT_EQ(0, acks.taken);
+	EXPECT_EQ(2, acks.written);
+}
+
+/* Off, where there is no memory, and in what the guest may only read. */
+TEST(pv_eoi_without_a_place)
+{
+	static const u64 values[] = { PV_EOI, (1ull << 35) | 1, GUEST_RAM | 1 };
+	struct cpuid_table table;
+	u64 back = 0;
+	struct guest g;
+	struct acks acks;
+
+	for (int i = 0; i < 3; i++) {
+		if (i && on_stock_kvm())
+			break;		/* it refuses such addresses */
+		start_pv_eoi(&g, values[i]);
+		ASSERT_EQ(0, vm_slot(&g.vm, 3, KVM_MEM_READONLY, GUEST_RAM, PAGE, map_anon(PAGE)));
+		ASSERT_EQ(1, get_msr(&g.cpu, MSR_PV_EOI, &back));
+		EXPECT_EQ(values[i], back);
+		acks = pv_acks_of(&g);
+		EXPECT_EQ(0, acks.taken);
+		EXPECT_EQ(3, acks.written);
+		vcpu_close(&g.cpu);
+		vm_close(&g.vm);
+	}
+	START1(&g, msr);
+	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, MSR_PV_EOI, PV_EOI | 2));
+	EXPECT_EQ(NO_TRAP, try_wrmsr(&g, MSR_PV_EOI, PV_EOI | 1));
+	struct kvm_enable_cap enforce = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { 1 } };
+	supported_cpuid(&table);
+	EXPECT_TRUE(find_cpuid(&table, 0x40000001, 0)->eax & 1u << 6);
+	vcpu_close(&g.cpu);
+	vm_close(&g.vm);
+	START1(&g, msr);
+	find_cpuid(&table, 0x40000001, 0)->eax &= ~(1u << 6);
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_ENABLE_CAP, &enforce));
+	ASSERT_EQ(0, kvm(g.cpu.fd, KVM_SET_CPUID2, &table));
+	EXPECT_EQ(GP_VECTOR, try_wrmsr(&g, MSR_PV_EOI, PV_EOI | 1));
+}
+
 /* ---- KVM_GET_LAPIC, KVM_SET_LAPIC ---- */
 
 TEST(state_round_trip)

@@ -59,6 +59,8 @@ void mkvm_apic_derive(struct mkvm_vcpu *v);	/* what CPUID allows */
  */
 bool mkvm_apic_has_irq(struct mkvm_vcpu *v);
 int mkvm_apic_take_irq(struct mkvm_vcpu *v);
+/* After the VM exit with v->pv_eoi_offered: a guest that took the offer has ended its interrupt. */
+void mkvm_apic_end_pv_eoi(struct mkvm_vcpu *v);
 /* Has KVM_INTERRUPT room, and would its vector come through? Split: userspace is the 8259s. */
 bool mkvm_apic_wants_extint(const struct mkvm_vcpu *v);
 int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector);	/* EEXIST: one waits */

@@ -311,6 +311,8 @@ int mkvm_get_lapic(struct mkvm_vcpu *v, void *page)
 	BUILD_BUG_ON(sizeof(struct mkvm_apic_page) != sizeof(struct kvm_lapic_state));
 	if (!v->apic)
 		return -EINVAL;
+	if (test_and_clear_bit(MKVM_REQ_PV_EOI, &v->requests))
+		mkvm_apic_end_pv_eoi(v);
 	flags = lock(v->apic);
 	mkvm_lapic_get(&v->apic->state, page, ktime_get_ns());
 	unlock(v->apic, flags);
@@ -422,10 +424,53 @@ bool mkvm_apic_has_irq(struct mkvm_vcpu *v)
 	return true;
 }
 
+/* ---- KVM's paravirtual EOI: Documentation/virt/kvm/x86/msr.rst, MSR_KVM_PV_EOI_EN ---- */
+
+#define PV_EOI_GPA(msr)	((msr) & ~3ull)
+#define PV_EOI_ENABLE	BIT(0)
+
+/* The interrupt that goes in now needs no EOI if the guest clears the byte. */
+static void offer_pv_eoi(struct mkvm_vcpu *v)
+{
+	static const u8 offer = 1;
+
+	pagefault_disable();
+	v->pv_eoi_offered = !mkvm_write_guest(v, PV_EOI_GPA(v->pv_eoi_msr), &offer, 1);
+	pagefault_enable();
+}
+
+/* The answer to the offer, which is withdrawn: below 0 memory that is not there, or not at once. */
+static int fetch_pv_eoi(struct mkvm_vcpu *v, u8 *offer)
+{
+	u64 gpa = PV_EOI_GPA(v->pv_eoi_msr);
+	static const u8 none;
+	int ret = mkvm_read_guest(v, gpa, offer, 1);
+
+	return ret || !*offer ? ret : mkvm_write_guest(v, gpa, &none, 1);
+}
+
+void mkvm_apic_end_pv_eoi(struct mkvm_vcpu *v)
+{
+	u8 offer;
+	int ret;
+
+	if (v->in_loop)
+		pagefault_disable();
+	ret = fetch_pv_eoi(v, &offer);
+	if (v->in_loop)
+		pagefault_enable();
+	if (ret && v->in_loop)
+		set_bit(MKVM_REQ_PV_EOI, &v->requests);
+	else if (!ret && !offer)
+		write_page(v, MKVM_APIC_EOI, 0);
+	v->pv_eoi_offered = false;
+}
+
 int mkvm_apic_take_irq(struct mkvm_vcpu *v)
 {
 	struct mkvm_apic *a = v->apic;
 	unsigned long flags;
+	bool private;
 	int vector;
 
 	if (has_extint(v)) {
@@ -439,7 +484,10 @@ int mkvm_apic_take_irq(struct mkvm_vcpu *v)
 		return -1;
 	flags = lock(a);
 	vector = mkvm_lapic_take(&a->state);
+	private = v->pv_eoi_msr & PV_EOI_ENABLE && mkvm_lapic_eoi_is_private(&a->state);
 	unlock(a, flags);
+	if (private && !v->smm.active)
+		offer_pv_eoi(v);
 	return vector;
 }
 
@@ -530,6 +578,7 @@ void mkvm_apic_reset(struct mkvm_vcpu *v, bool init)
 
 	finish(v, flags, mkvm_lapic_reset(&v->apic->state, init, bsp, split));
 	v->extint = -1;
+	v->pv_eoi_msr = 0;
 }
 
 void mkvm_apic_derive(struct mkvm_vcpu *v)

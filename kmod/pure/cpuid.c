@@ -203,7 +203,7 @@ static void add_signature(struct list *list)
 	static const u32 signature[4] = { MKVM_CPUID_SIGNATURE + 1, 0x4b4d564b, 0x564b4d56, 0x4d };
 	static const u32 features[4] = {
 		PV(CLOCKSOURCE) | PV(NOP_IO_DELAY) | PV(CLOCKSOURCE2) | PV(STEAL_TIME) |
-		PV(PV_SEND_IPI) | PV(CLOCKSOURCE_STABLE_BIT),
+		PV(PV_EOI) | PV(PV_SEND_IPI) | PV(CLOCKSOURCE_STABLE_BIT),
 	};
 
 	add(list, MKVM_CPUID_SIGNATURE, 0, 0, signature);
@@ -461,6 +461,7 @@ void mkvm_cpuid_derive(const struct kvm_cpuid_entry2 *entries, u32 nr,
 	cpu->pv_clock = pv & PV(CLOCKSOURCE);
 	cpu->pv_clock_new = pv & PV(CLOCKSOURCE2);
 	cpu->pv_steal_time = pv & PV(STEAL_TIME);
+	cpu->pv_eoi = pv & PV(PV_EOI);
 	cpu->pv_send_ipi = pv & PV(PV_SEND_IPI);
 	cpu->pv_yield = pv & PV(PV_SCHED_YIELD);
 }

@@ -60,7 +60,7 @@ struct mkvm_guest_cpu {
 	bool tsc_deadline;
 	bool pv_clock, pv_clock_new;	/* KVM's clock, at its two places */
 	bool pv_yield;			/* the hypercall KVM_HC_SCHED_YIELD */
-	bool pv_steal_time, pv_send_ipi;
+	bool pv_steal_time, pv_eoi, pv_send_ipi;
 };
 
 MKVM_PURE_BEGIN

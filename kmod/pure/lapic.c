@@ -154,6 +154,14 @@ bool mkvm_lapic_tells_eoi(const struct mkvm_lapic *a, u8 vector)
 	       !(*reg(a, MKVM_APIC_SVR) & MKVM_APIC_NO_EOI_MSG);
 }
 
+bool mkvm_lapic_eoi_is_private(const struct mkvm_lapic *a)
+{
+	int vector = highest(a, MKVM_APIC_ISR);
+
+	return vector >= 0 && !mkvm_lapic_tells_eoi(a, (u8)vector) && !a->came_words &&
+	       highest(a, MKVM_APIC_IRR) < 0;
+}
+
 static u32 end_of_interrupt(struct mkvm_lapic *a)
 {
 	int vector = highest(a, MKVM_APIC_ISR);

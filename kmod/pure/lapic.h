@@ -140,6 +140,8 @@ int mkvm_lapic_take(struct mkvm_lapic *a);
  * section "Guest Interrupt Status"; eoi_exits has a bit for each vector whose EOI has effects.
  */
 u16 mkvm_lapic_status(struct mkvm_lapic *a, u64 eoi_exits[4]);
+/* Would an EOI now end an interrupt and do no more: nobody hears of it, none waits behind it? */
+bool mkvm_lapic_eoi_is_private(const struct mkvm_lapic *a);
 /* Do I/O APICs hear of the vector's EOI? */
 bool mkvm_lapic_tells_eoi(const struct mkvm_lapic *a, u8 vector);
 /* Does LINT0 pass on the 8259's interrupts? */

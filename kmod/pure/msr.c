@@ -107,6 +107,7 @@ static const struct mkvm_msr_rule rules[] = {
 	MSR_IF(pv_clock_new, 0x4b564d00, KVM_WALL_CLOCK_NEW, SPECIAL, RWL, ANY, 0, 0),
 	MSR_IF(pv_clock_new, 0x4b564d01, KVM_SYSTEM_TIME_NEW, SPECIAL, RWL, ANY, 0, 0),
 	MSR_IF(pv_steal_time, 0x4b564d03, KVM_STEAL_TIME, SPECIAL, RWL, MASK, ~0x3eull, 0),
+	MSR_IF(pv_eoi, 0x4b564d04, KVM_PV_EOI_EN, SPECIAL, RWL, MASK, ~2ull, 0),
 	MSR(0xc0000080,	EFER,			1, SPECIAL, RW, EFER, 0, 0),
 	MSR(0xc0000081,	STAR,			1, VENDOR, RWL, ANY, 0, 0),
 	MSR(0xc0000082,	LSTAR,			1, VENDOR, RWL, CANONICAL, 0, 0),

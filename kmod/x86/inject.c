@@ -80,6 +80,8 @@ void mkvm_event_delivered(struct mkvm_vcpu *v)
 	else if (v->injected == MKVM_INJECTED_IRQ)
 		v->irq.valid = false;
 	v->injected = MKVM_INJECTED_NOTHING;
+	if (v->pv_eoi_offered)
+		mkvm_apic_end_pv_eoi(v);
 }
 
 /* Nothing may be lost: the event goes in again at the next entry. */

@@ -53,6 +53,7 @@ static u64 get_special(struct mkvm_vcpu *v, u32 index)
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_NEW:	return v->wall_clock_msr;
 	case MSR_KVM_STEAL_TIME:	return v->steal_msr;
+	case MSR_KVM_PV_EOI_EN:		return v->pv_eoi_msr;
 	default:			return 0;
 	}
 }
@@ -81,6 +82,9 @@ static int set_special(struct mkvm_vcpu *v, u32 index, u64 value, enum mkvm_msr_
 		break;
 	case MSR_KVM_STEAL_TIME:
 		v->steal_msr = value;
+		break;
+	case MSR_KVM_PV_EOI_EN:
+		v->pv_eoi_msr = value;
 		break;
 	case MSR_IA32_APICBASE:
 		return set_apic_base(v, value, by);

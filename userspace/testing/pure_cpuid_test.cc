@@ -343,7 +343,7 @@ TEST(CpuidSupported, KvmSignatureAndItsClock) {
   memcpy(text + 8, &e.edx, 4);
   EXPECT_EQ(std::string(text, 12), std::string("KVMKVMKVM\0\0\0", 12));
   EXPECT_EQ(e.eax, 0x40000001u);
-  EXPECT_EQ(leaf(entries, 0x40000001).eax, 0x0100082bu);
+  EXPECT_EQ(leaf(entries, 0x40000001).eax, 0x0100086bu);
 }
 
 TEST(CpuidSupported, IsSortedAndHasNoDuplicates) {

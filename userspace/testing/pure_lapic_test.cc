@@ -230,6 +230,26 @@ TEST(Lapic, EoiMessagesCanBeTurnedOffWhereThereIsNoIoApic) {
   }
 }
 
+// Then the guest may end it without our hearing of it.
+TEST(Lapic, EoiIsPrivateWhereItDoesNoMore) {
+  Apic a;
+  EXPECT_FALSE(mkvm_lapic_eoi_is_private(a.get())) << "nothing in service";
+  a.accept(0x61);
+  EXPECT_FALSE(mkvm_lapic_eoi_is_private(a.get()));
+  a.take();
+  EXPECT_TRUE(mkvm_lapic_eoi_is_private(a.get()));
+  a.accept(0x41);
+  EXPECT_FALSE(mkvm_lapic_eoi_is_private(a.get())) << "one has come";
+  mkvm_lapic_pending(a.get());
+  EXPECT_FALSE(mkvm_lapic_eoi_is_private(a.get())) << "and waits";
+  a.write(MKVM_APIC_EOI, 0);
+  a.take();
+  EXPECT_TRUE(mkvm_lapic_eoi_is_private(a.get()));
+  a.accept(0x71, true);
+  a.take();
+  EXPECT_FALSE(mkvm_lapic_eoi_is_private(a.get())) << "level-triggered";
+}
+
 TEST(Lapic, ExtintNeedsLint0) {
   Apic a(1);
   EXPECT_FALSE(mkvm_lapic_takes_extint(a.get()));
