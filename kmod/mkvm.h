@@ -51,6 +51,7 @@
 
 struct mkvm_vm;
 struct mkvm_vcpu;
+struct mkvm_apic_page;
 struct mkvm_msr_filter;
 
 /*
@@ -415,6 +416,7 @@ struct mkvm_vcpu {
 
 	/* Architectural state that no hardware area holds. */
 	u64 cr8;			/* [v] TPR bits 7:4, without apic: mkvm_get_cr8() */
+	struct mkvm_apic_page *apic_page;	/* [I] apic's registers; NULL without it */
 	u64 apic_base;			/* [v] */
 	u64 xcr0;			/* [v] the guest's */
 	bool in_loop;			/* [v] the CPU holds the guest's XCR0, MSRs, DR0-DR3 */

@@ -21,10 +21,10 @@ struct mkvm_vendor {
 	/* ---- loaded; NULL where a vendor has none ---- */
 
 	/*
-	 * Have the CPU deliver and end interrupts itself, as the page of registers says, for an
+	 * Have the CPU deliver and end interrupts itself, as v->apic_page says, for an
 	 * APIC in this mode (0: no longer). False: not so. And what it does not find in the page.
 	 */
-	bool (*virtualize_apic)(struct mkvm_vcpu *v, void *page, u32 mode);
+	bool (*virtualize_apic)(struct mkvm_vcpu *v, u32 mode);
 	void (*set_apic_status)(struct mkvm_vcpu *v, u16 status, const u64 eoi_exits[4]);
 	void (*get_pdptrs)(struct mkvm_vcpu *v, u64 pdpte[4]);
 	int (*dump_vmcs)(struct mkvm_vcpu *v, struct mkvm_vmx_caps *caps,

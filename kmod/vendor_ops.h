@@ -84,6 +84,8 @@ OP(void, inject, (struct mkvm_vcpu *v, const struct mkvm_event *e))
 OP(bool, irq_allowed, (struct mkvm_vcpu *v))	/* could the guest take one now? */
 OP(void, intercept_msrs, (struct mkvm_vcpu *v, bool all))	/* or those that need it */
 OP(void, intercept_exception, (struct mkvm_vcpu *v, u8 vector, bool on))
+/* With an APIC: MOV CR8 accesses its TPR without VM exits, or no longer. */
+OP(void, let_cr8, (struct mkvm_vcpu *v, bool on))
 /* A VM exit as soon as the guest can take one, or no longer. */
 OP(void, set_windows, (struct mkvm_vcpu *v, bool irq, bool nmi))
 /* KVM_X86_SHADOW_INT_STI | _MOV_SS. */

@@ -319,6 +319,55 @@ TEST(task_priority_is_cr8)
 	EXPECT_EQ(1, traps(&g)->hits[0x35]);
 }
 
+/* CR8 is changed and read a thousand times: RCX is 0 if each read was of the last write. */
+GUEST(cr8_many, 64, ENABLE "mov $1000, %ecx; 1: mov %rcx, %rax; and $15, %eax; mov %rax, %cr8;"
+      "mov %cr8, %rbx; cmp %rax, %rbx; jne 2f; loop 1b; 2: mov 0x80(%rbp), %esi;" DONE
+      "mov %cr8, %rbx;" DONE);
+
+TEST(cr8_needs_no_exits)
+{
+	struct mkvm_vcpu_stats before = { 0 }, after = { 0 };
+	struct kvm_sregs s;
+	struct guest g;
+
+	START1(&g, cr8_many);
+	kvm(g.cpu.fd, MKVM_GET_STATS, &before);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	kvm(g.cpu.fd, MKVM_GET_STATS, &after);
+	EXPECT_GT(500, after.entries - before.entries);
+	EXPECT_EQ(0, get_regs(&g.cpu).rcx);
+	EXPECT_EQ(0x10, get_regs(&g.cpu).rsi);
+	s = get_sregs(&g.cpu);
+	EXPECT_EQ(1, s.cr8);
+	s.cr8 = 9;
+	set_sregs(&g.cpu, &s);
+	ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+	EXPECT_EQ(9, get_regs(&g.cpu).rbx);
+}
+
+GUEST(cr8_holds, 64, ENABLE "mov $15, %eax; mov %rax, %cr8; sti; nop;" REPORT "nop; nop;" REPORT
+      "mov $3, %eax; mov %rax, %cr8; nop;" REPORT "mov $2, %eax; mov %rax, %cr8; nop; nop;" DONE);
+
+/* What comes while CR8 holds it back goes in when the guest lowers CR8. */
+TEST(cr8_holds_back_what_comes)
+{
+	static const u8 cr8[] = { 15, 15, 3, 2 };
+	struct kvm_msi msi = { .address_lo = APIC, .data = 0x35 };
+	struct kvm_lapic_state s;
+	struct guest g;
+
+	START1(&g, cr8_holds);
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(KVM_EXIT_IO, guest_run(&g.cpu));
+		EXPECT_EQ(i == 3, traps(&g)->hits[0x35]);
+		EXPECT_EQ(cr8[i], g.cpu.run->cr8);
+		s = get_lapic(&g.cpu);
+		EXPECT_EQ(cr8[i] << 4, *reg(&s, TPR));
+		if (!i)
+			ASSERT_EQ(1, kvm(g.vm.fd, KVM_SIGNAL_MSI, &msi));
+	}
+}
+
 /* ---- x2APIC ---- */
 
 #define X2ENABLE	WARM_UP WRMSR(0x1b, 0xfee00d00) WRMSR(0x80f, 0x1ff)
@@ -814,12 +863,12 @@ TEST(pv_eoi_is_offered_for_what_needs_no_more)
 	if (!cpu_is_amd() && cpu_delivers())
 		SKIP(return, "the CPU ends interrupts itself");
 	start_pv_eoi(&g, PV_EOI | 1);
-	acks = pv_acks_of(&g);
-	EXPECT_EQ(3, acks.taken);
-	EXPECT_EQ(0, acks.written);
+	acks = pv_acks_of(&g);		/* the host's tick may withdraw one */
+	EXPECT_LE(2, acks.taken);
+	EXPECT_EQ(3, acks.taken + acks.written);
 	acks = pv_acks_of(&g);		/* one waits behind it: not the first */
-	EXPECT_EQ(1, acks.taken);
-	EXPECT_EQ(1, acks.written);
+	EXPECT_GE(1, acks.taken);
+	EXPECT_EQ(2, acks.taken + acks.written);
 	if (on_stock_kvm())
 		return;			/* with the split irqchip it looks at routes, not at TMR */
 	ASSERT_EQ(1, kvm(g.vm.fd, KVM_SIGNAL_MSI, &level));

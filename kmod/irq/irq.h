@@ -41,7 +41,11 @@ bool mkvm_apic_eoi_at(struct mkvm_vcpu *v, u64 gpa);
 bool mkvm_apic_rdmsr(struct mkvm_vcpu *v, u32 index, u64 *value);
 bool mkvm_apic_wrmsr(struct mkvm_vcpu *v, u32 index, u64 value);
 void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base);
-u64 mkvm_get_cr8(struct mkvm_vcpu *v);
+static inline u64 mkvm_get_cr8(const struct mkvm_vcpu *v)
+{
+	return v->apic_page ? v->apic_page->reg[MKVM_APIC_TPR].value >> 4 : v->cr8;
+}
+
 void mkvm_set_cr8(struct mkvm_vcpu *v, u64 value);
 /* KVM_GET_LAPIC, KVM_SET_LAPIC: EINVAL without an irqchip. */
 int mkvm_get_lapic(struct mkvm_vcpu *v, void *page);
@@ -74,6 +78,8 @@ int mkvm_apic_give_extint(struct mkvm_vcpu *v, u8 vector);	/* EEXIST: one waits 
 void mkvm_apic_virtualize(struct mkvm_vcpu *v);
 bool mkvm_apic_wants_page(struct mkvm_vcpu *v, u64 gpa);
 void mkvm_apic_sync(struct mkvm_vcpu *v);
+/* Loaded: before VM entry, after the look. While TPR holds back nothing, nobody asks for it. */
+void mkvm_apic_let_cr8(struct mkvm_vcpu *v);
 void mkvm_apic_after_eoi(struct mkvm_vcpu *v, u8 vector);
 
 /* Wake it where it waits and force it out of the guest, without waiting for that. Any context. */

@@ -15,6 +15,7 @@ struct mkvm_apic {
 	struct mkvm_vcpu *v;		/* [I] */
 	struct rcuwait wait;		/* the vCPU's thread, while it waits */
 	bool virtual;			/* [v] the CPU delivers by itself: mkvm_apic_virtualize */
+	bool held_back;			/* [v] by priorities, all that was there at the last look */
 };
 
 static unsigned long lock(struct mkvm_apic *a) __acquires(&a->lock)
@@ -256,11 +257,6 @@ void mkvm_apic_set_base(struct mkvm_vcpu *v, u64 base)
 	finish(v, flags, mkvm_lapic_set_mode(&a->state, MKVM_APIC_MODE(base)));
 }
 
-u64 mkvm_get_cr8(struct mkvm_vcpu *v)
-{
-	return v->apic ? v->apic->state.page->reg[MKVM_APIC_TPR].value >> 4 : v->cr8;
-}
-
 void mkvm_set_cr8(struct mkvm_vcpu *v, u64 value)
 {
 	v->cr8 = value;
@@ -361,7 +357,7 @@ void mkvm_apic_virtualize(struct mkvm_vcpu *v)
 
 	if (!mkvm_vendor->virtualize_apic)
 		return;
-	a->virtual = mkvm_vendor->virtualize_apic(v, a->state.page, a->state.mode);
+	a->virtual = mkvm_vendor->virtualize_apic(v, a->state.mode);
 	/* The page table is the VM's: this vCPU must not see what stands for others' pages. */
 	if (a->state.mode != MKVM_APIC_MODE_X ||
 	    (v->apic_base & PAGE_MASK) != MKVM_APIC_BASE_DEFAULT)
@@ -373,6 +369,12 @@ bool mkvm_apic_wants_page(struct mkvm_vcpu *v, u64 gpa)
 {
 	return (gpa & PAGE_MASK) == MKVM_APIC_BASE_DEFAULT && v->apic->virtual &&
 	       !v->smm.active && !READ_ONCE(v->vm->mmu.apic_hidden) && mkvm_is_device(v, gpa);
+}
+
+void mkvm_apic_let_cr8(struct mkvm_vcpu *v)
+{
+	if (v->apic && !v->apic->virtual)
+		mkvm_vendor->let_cr8(v, !v->apic->held_back);
 }
 
 void mkvm_apic_sync(struct mkvm_vcpu *v)
@@ -417,6 +419,7 @@ bool mkvm_apic_has_irq(struct mkvm_vcpu *v)
 	smp_store_mb(v->irq_look, false);	/* pairs with the one of mkvm_kick */
 	flags = lock(a);
 	found = mkvm_lapic_pending(&a->state) >= 0;
+	a->held_back = !found && mkvm_lapic_has_irr(&a->state);
 	unlock(a, flags);
 	if (!found && !has_extint(v))
 		return false;
@@ -609,6 +612,7 @@ int mkvm_apic_create(struct mkvm_vcpu *v)
 	a->state.id = v->id;
 	a->state.mode = MKVM_APIC_MODE_X;
 	v->apic = a;
+	v->apic_page = a->state.page;
 	set_bit(MKVM_REQ_APIC_MODE, &v->requests);
 	mkvm_apic_reset(v, false);
 	return 0;

@@ -154,12 +154,16 @@ bool mkvm_lapic_tells_eoi(const struct mkvm_lapic *a, u8 vector)
 	       !(*reg(a, MKVM_APIC_SVR) & MKVM_APIC_NO_EOI_MSG);
 }
 
+bool mkvm_lapic_has_irr(const struct mkvm_lapic *a)
+{
+	return a->came_words || highest(a, MKVM_APIC_IRR) >= 0;
+}
+
 bool mkvm_lapic_eoi_is_private(const struct mkvm_lapic *a)
 {
 	int vector = highest(a, MKVM_APIC_ISR);
 
-	return vector >= 0 && !mkvm_lapic_tells_eoi(a, (u8)vector) && !a->came_words &&
-	       highest(a, MKVM_APIC_IRR) < 0;
+	return vector >= 0 && !mkvm_lapic_tells_eoi(a, (u8)vector) && !mkvm_lapic_has_irr(a);
 }
 
 static u32 end_of_interrupt(struct mkvm_lapic *a)

@@ -140,6 +140,8 @@ int mkvm_lapic_take(struct mkvm_lapic *a);
  * section "Guest Interrupt Status"; eoi_exits has a bit for each vector whose EOI has effects.
  */
 u16 mkvm_lapic_status(struct mkvm_lapic *a, u64 eoi_exits[4]);
+/* Is there one that waits, pending or not? */
+bool mkvm_lapic_has_irr(const struct mkvm_lapic *a);
 /* Would an EOI now end an interrupt and do no more: nobody hears of it, none waits behind it? */
 bool mkvm_lapic_eoi_is_private(const struct mkvm_lapic *a);
 /* Do I/O APICs hear of the vector's EOI? */

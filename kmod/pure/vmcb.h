@@ -58,6 +58,7 @@
 #define MKVM_SVM_TLB_NOTHING		0
 #define MKVM_SVM_TLB_FLUSH_ALL		1	/* of every ASID */
 
+#define MKVM_SVM_INT_V_TPR		0xfu
 #define MKVM_SVM_INT_V_IRQ		MKVM_BIT(8)
 #define MKVM_SVM_INT_V_PRIO(n)		((u32)(n) << 16)
 #define MKVM_SVM_INT_V_IGN_TPR		MKVM_BIT(20)

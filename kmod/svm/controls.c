@@ -87,7 +87,11 @@ void svm_intercept_msrs(struct mkvm_vcpu *v, bool all)
 
 static void set_bits(struct svm_vcpu *svm, u32 *word, u32 bits, bool on)
 {
-	*word = on ? *word | bits : *word & ~bits;
+	u32 value = on ? *word | bits : *word & ~bits;
+
+	if (value == *word)
+		return;
+	*word = value;
 	svm_changed(svm, MKVM_SVM_CLEAN_INTERCEPTS);
 }
 
@@ -99,6 +103,13 @@ void svm_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on)
 void svm_intercept_cr_read(struct svm_vcpu *svm, unsigned int cr, bool on)
 {
 	set_bits(svm, &svm->vmcb->intercept_cr, MKVM_SVM_READ(cr), on);
+}
+
+/* V_TPR is CR8 then: run.c brings it to TPR and back. */
+void svm_let_cr8(struct mkvm_vcpu *v, bool on)
+{
+	set_bits(to_svm(v), &to_svm(v)->vmcb->intercept_cr, MKVM_SVM_READ(8) | MKVM_SVM_WRITE(8),
+		 !on);
 }
 
 void svm_init_controls(struct mkvm_vcpu *v)

@@ -35,6 +35,25 @@ static noinstr bool svm_enter_guest(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 	return on;
 }
 
+/* V_TPR is not used with a user's APIC: each MOV CR8 is intercepted. */
+static void load_tpr(struct mkvm_vcpu *v, struct svm_vcpu *svm)
+{
+	u32 *control = &svm->vmcb->interrupt_control, tpr = mkvm_get_cr8(v);
+
+	if (!v->apic || (*control & MKVM_SVM_INT_V_TPR) == tpr)
+		return;
+	*control = (*control & ~MKVM_SVM_INT_V_TPR) | tpr;
+	svm_changed(svm, MKVM_SVM_CLEAN_INTERRUPT);
+}
+
+static void take_tpr(struct mkvm_vcpu *v, const struct svm_vcpu *svm)
+{
+	u32 tpr = svm->vmcb->interrupt_control & MKVM_SVM_INT_V_TPR;
+
+	if (v->apic && tpr != mkvm_get_cr8(v))
+		mkvm_set_cr8(v, tpr);
+}
+
 /* What the hardware must hold for this entry. */
 static void prepare_entry(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 {
@@ -44,6 +63,7 @@ static void prepare_entry(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 		svm_new_asid(svm);
 	if (unlikely(mkvm_has_events(v)))
 		mkvm_inject(v);
+	load_tpr(v, svm);
 	vmcb->rax = v->regs[MKVM_RAX];
 	vmcb->rsp = v->regs[MKVM_RSP];
 	vmcb->rip = v->regs[MKVM_RIP];
@@ -64,6 +84,7 @@ static void take_exit(struct mkvm_vcpu *v, struct svm_vcpu *svm)
 	v->regs[MKVM_RIP] = vmcb->rip;
 	v->regs_avail = BIT(MKVM_RSP) | BIT(MKVM_RIP);
 	v->cr2 = vmcb->cr2;
+	take_tpr(v, svm);
 	vmcb->event_inj = 0;
 	vmcb->tlb_control = MKVM_SVM_TLB_NOTHING;
 	svm->clean = svm_host.clean_bits ? MKVM_SVM_CLEAN_ALL : 0;

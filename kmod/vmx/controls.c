@@ -97,8 +97,9 @@ static const u32 zero_fields[] = {
 	HOST_DS_SELECTOR, HOST_ES_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR,
 };
 
-static void init_controls(struct vmx_vcpu *vmx)
+static void init_controls(struct mkvm_vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	const u32 *word = vmx_host.word;
 	unsigned int i;
 
@@ -115,6 +116,10 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write(MSR_BITMAP, (u64)__pa(msr_bitmap));
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
+	if (v->apic && mkvm_vmx_has(&vmx_host.caps, MKVM_CTL_PROC, CPU_BASED_TPR_SHADOW)) {
+		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, (u64)__pa(v->apic_page));
+		vmcs_write(TPR_THRESHOLD, 0);
+	}
 	if (word[MKVM_CTL_PIN] & PIN_BASED_VMX_PREEMPTION_TIMER)
 		vmcs_write(VMX_PREEMPTION_TIMER_VALUE, vmx_host.slice);
 }
@@ -145,7 +150,7 @@ void vmx_vmcs_init(struct mkvm_vcpu *v)
 	struct vmx_vcpu *vmx = to_vmx(v);
 
 	BUILD_BUG_ON(HOST_RSP != 0x6c14);	/* enter.S knows the number */
-	init_controls(vmx);
+	init_controls(v);
 	init_host_area(vmx);
 	vmx_vcpu_reset(v);
 }
@@ -196,11 +201,19 @@ static bool can_virtualize_apic(void)
 	       (virtual_apic > 0 || mkvm_vmx_has(caps, MKVM_CTL_PIN, PIN_BASED_POSTED_INTR));
 }
 
+/* TPR shadow: the byte in the virtual-APIC page, which is the page of registers, is CR8. */
+void vmx_let_cr8(struct mkvm_vcpu *v, bool on)
+{
+	if (mkvm_vmx_has(&vmx_host.caps, MKVM_CTL_PROC, CPU_BASED_TPR_SHADOW))
+		vmx_set_procbased(to_vmx(v), on ? CPU_BASED_TPR_SHADOW : CR8_EXITS,
+				  on ? CR8_EXITS : CPU_BASED_TPR_SHADOW);
+}
+
 /*
  * SDM vol. 3, chapter "APIC Virtualization and Virtual Interrupts". Not "APIC-register
  * virtualization": it exits after the write, when the timer's registers have lost what they held.
  */
-bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, u32 mode)
+bool vmx_virtualize_apic(struct mkvm_vcpu *v, u32 mode)
 {
 	u32 proc2 = vmx_host.word[MKVM_CTL_PROC2];
 	bool x2apic = mode == MKVM_APIC_MODE_X2;
@@ -215,7 +228,6 @@ bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, u32 mode)
 			  mode ? CR8_EXITS : CPU_BASED_TPR_SHADOW);
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, proc2);
 	vmcs_write(MSR_BITMAP, (u64)__pa(x2apic ? x2apic_msr_bitmap : msr_bitmap));
-	vmcs_write(VIRTUAL_APIC_PAGE_ADDR, (u64)__pa(page));
 	vmcs_write(APIC_ACCESS_ADDR, (u64)page_to_phys(vmx_apic_access_page));
 	vmx_flush_tlb(v);	/* it may remember the page as any other */
 	return mode;

@@ -63,7 +63,7 @@ void vmx_controls_unsetup(void);
 extern struct page *vmx_apic_access_page;
 void vmx_vmcs_init(struct mkvm_vcpu *v);
 void vmx_set_procbased(struct vmx_vcpu *vmx, u32 set, u32 clear);
-bool vmx_virtualize_apic(struct mkvm_vcpu *v, void *page, u32 mode);
+bool vmx_virtualize_apic(struct mkvm_vcpu *v, u32 mode);
 void vmx_host_area_load(struct vmx_vcpu *vmx, int cpu);
 
 /* state.c */

@@ -66,6 +66,7 @@ void mkvm_inject(struct mkvm_vcpu *v)
 	mkvm_apic_sync(v);
 	inject_one(v);
 	irq_window |= (v->irq.valid && v->injected != MKVM_INJECTED_IRQ) || mkvm_apic_has_irq(v);
+	mkvm_apic_let_cr8(v);
 	v->windows = irq_window || v->nmi_pending;
 	mkvm_vendor->set_windows(v, irq_window, v->nmi_pending);
 }

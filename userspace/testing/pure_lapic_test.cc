@@ -230,6 +230,19 @@ TEST(Lapic, EoiMessagesCanBeTurnedOffWhereThereIsNoIoApic) {
   }
 }
 
+TEST(Lapic, SomethingWaitsUntilItIsTaken) {
+  Apic a;
+  EXPECT_FALSE(mkvm_lapic_has_irr(a.get()));
+  a.write(MKVM_APIC_TPR, 0xf0);
+  a.accept(0x61);
+  EXPECT_TRUE(mkvm_lapic_has_irr(a.get()));
+  EXPECT_LT(mkvm_lapic_pending(a.get()), 0);
+  EXPECT_TRUE(mkvm_lapic_has_irr(a.get()));
+  a.write(MKVM_APIC_TPR, 0);
+  a.take();
+  EXPECT_FALSE(mkvm_lapic_has_irr(a.get()));
+}
+
 // Then the guest may end it without our hearing of it.
 TEST(Lapic, EoiIsPrivateWhereItDoesNoMore) {
   Apic a;
