@@ -157,6 +157,12 @@ static int enter_guest(struct mkvm_vcpu *v)
 	return next;
 }
 
+static void handle_pv_eoi(struct mkvm_vcpu *v)
+{
+	if (test_and_clear_bit(MKVM_REQ_PV_EOI, &v->requests))
+		mkvm_apic_end_pv_eoi(v);
+}
+
 /* What may sleep, or leaves to userspace. */
 static int handle_sleeping_requests(struct mkvm_vcpu *v)
 {
@@ -164,8 +170,7 @@ static int handle_sleeping_requests(struct mkvm_vcpu *v)
 		mkvm_clock_update(v);
 	if (test_and_clear_bit(MKVM_REQ_WALL_CLOCK, &v->requests))
 		mkvm_wall_clock_write(v);
-	if (test_and_clear_bit(MKVM_REQ_PV_EOI, &v->requests))
-		mkvm_apic_end_pv_eoi(v);
+	handle_pv_eoi(v);
 	mkvm_apic_events(v);
 	if (test_and_clear_bit(MKVM_REQ_SMI, &v->requests))
 		v->smm.pending = true;
@@ -263,6 +268,8 @@ static int run(struct mkvm_vcpu *v)
 	v->has_run = true;
 	while (next == MKVM_RESUME)
 		next = one_round(v);
+	if (unlikely(test_bit(MKVM_REQ_PV_EOI, &v->requests)))
+		handle_pv_eoi(v);	/* userspace may look at the APIC, and at the byte */
 	if (!v->run_synced) {
 		mkvm_vcpu_load(v);
 		sync_to_run(v);

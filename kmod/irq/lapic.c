@@ -307,8 +307,6 @@ int mkvm_get_lapic(struct mkvm_vcpu *v, void *page)
 	BUILD_BUG_ON(sizeof(struct mkvm_apic_page) != sizeof(struct kvm_lapic_state));
 	if (!v->apic)
 		return -EINVAL;
-	if (test_and_clear_bit(MKVM_REQ_PV_EOI, &v->requests))
-		mkvm_apic_end_pv_eoi(v);
 	flags = lock(v->apic);
 	mkvm_lapic_get(&v->apic->state, page, ktime_get_ns());
 	unlock(v->apic, flags);
