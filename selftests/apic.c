@@ -862,10 +862,16 @@ TEST(pv_eoi_is_offered_for_what_needs_no_more)
 
 	if (!cpu_is_amd() && cpu_delivers())
 		SKIP(return, "the CPU ends interrupts itself");
-	start_pv_eoi(&g, PV_EOI | 1);
-	acks = pv_acks_of(&g);		/* the host's tick may withdraw one */
-	EXPECT_LE(2, acks.taken);
-	EXPECT_EQ(3, acks.taken + acks.written);
+	for (int i = 0;; i++) {		/* what exits beside, as the host's ticks, withdraws them */
+		start_pv_eoi(&g, PV_EOI | 1);
+		acks = pv_acks_of(&g);
+		ASSERT_EQ(3, acks.taken + acks.written);
+		if (acks.taken == 3)
+			break;
+		ASSERT_GT(100, i) TH_LOG("of the last three %u", acks.taken);
+		vcpu_close(&g.cpu);
+		vm_close(&g.vm);
+	}
 	acks = pv_acks_of(&g);		/* one waits behind it: not the first */
 	EXPECT_GE(1, acks.taken);
 	EXPECT_EQ(2, acks.taken + acks.written);
