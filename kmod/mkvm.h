@@ -350,7 +350,7 @@ struct mkvm_vcpu {
 	struct mkvm_event exception;	/* [v] pending or to be re-injected */
 	struct mkvm_event irq;		/* [v] KVM_INTERRUPT, or interrupted in its delivery */
 	bool nmi_injected;		/* [v] NMI interrupted in its delivery */
-	u32 nmi_pending;		/* [v] 0..2, waits until NMIs are not blocked */
+	u8 nmi_pending;			/* [v] 0..2, waits until NMIs are not blocked */
 	enum mkvm_injected injected;	/* [v] */
 	struct {
 		bool active;		/* in System Management Mode */

@@ -342,7 +342,7 @@ int mkvm_vcpu_nmi(struct mkvm_vcpu *v, void *unused)
 {
 	bool handling = v->nmi_injected || mkvm_vendor->nmi_blocked(v);
 
-	v->nmi_pending = min(v->nmi_pending + 1, handling ? 1u : 2u);
+	v->nmi_pending = min(v->nmi_pending + 1, handling ? 1 : 2);
 	return 0;
 }
 

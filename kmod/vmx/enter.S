@@ -63,11 +63,10 @@ SYM_INNER_LABEL(mkvm_vmx_exit_label, SYM_L_GLOBAL)
 	mov	%rax, REG(0)(%rdi)
 	pop	REG(7)(%rdi)
 	store_guest_regs %rdi
-	xor	%eax, %eax
+	xor	%ebx, %ebx
 
 .Lout:
 	clear_guest_regs
-	mov	%eax, %ebx
 	leave_vmx_predictors
 	mov	%ebx, %eax
 
@@ -77,10 +76,10 @@ SYM_INNER_LABEL(mkvm_vmx_exit_label, SYM_L_GLOBAL)
 	RET
 
 .Lvmfail:
-	mov	$1, %eax
+	mov	$1, %ebx
 	jmp	.Lout
 .Lfault:
-	mov	$2, %eax
+	mov	$2, %ebx
 	jmp	.Lout
 
 	_ASM_EXTABLE(.Lvmwrite, .Lfault)

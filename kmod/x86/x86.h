@@ -79,8 +79,14 @@ static inline bool mkvm_nmi_allowed(struct mkvm_vcpu *v)
 /* Something to inject or to wait for, or a window that nobody waits for any more. */
 static inline bool mkvm_has_events(const struct mkvm_vcpu *v)
 {
-	return v->exception.valid | v->irq.valid | v->nmi_injected | v->nmi_pending | v->windows |
-	       mkvm_window_requested(v) | READ_ONCE(v->irq_look);
+	u8 any = v->nmi_pending;	/* a byte: this is looked at before each VM entry */
+
+	any |= v->exception.valid;
+	any |= v->irq.valid;
+	any |= v->nmi_injected;
+	any |= v->windows;
+	any |= READ_ONCE(v->irq_look);
+	return any || mkvm_window_requested(v);
 }
 
 /* Before each VM entry if mkvm_has_events(), after each VM exit if v->injected. */
