@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/cpu.h>
+#include <asm/segment.h>
 
 #include "host/mitigate.h"
 
@@ -7,6 +8,7 @@
 #define X86_FEATURE_USE_IBPB	X86_FEATURE_IBPB
 #endif
 
+const u16 mkvm_host_verw_selector = __KERNEL_DS;
 bool mkvm_host_l1tf __read_mostly;
 
 DEFINE_PER_CPU(u64, mkvm_host_last_vcpu);

@@ -15,10 +15,10 @@
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
 
-/* The last access to memory before VM entry. Changes ZF. selector: of a writable data segment. */
-.macro clear_cpu_buffers selector:req feature:req
+/* The last access to memory before VM entry. Changes ZF. */
+.macro clear_cpu_buffers feature:req
 	ALTERNATIVE "jmp 9f", "", \feature
-	verw	\selector(%rip)
+	verw	mkvm_host_verw_selector(%rip)
 9:
 .endm
 
@@ -51,6 +51,9 @@
 #include <asm/nospec-branch.h>
 
 #include "host/compat.h"
+
+/* VERW wants a selector in memory; any writable data segment does. */
+extern const u16 mkvm_host_verw_selector;
 
 /* Once, at load. */
 void mkvm_host_mitigate_setup(void);

@@ -67,24 +67,6 @@ void svm_cpuid_policy(struct mkvm_cpuid_policy *p)
  */
 #define EXCEPTIONS	(BIT(X86_TRAP_MC) | BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_UD))
 
-void svm_intercept(struct svm_vcpu *svm, u32 code, bool on)
-{
-	u32 *word = &svm->vmcb->intercept[MKVM_SVM_INTERCEPT_WORD(code)];
-	u32 bit = MKVM_SVM_INTERCEPT_BIT(code);
-
-	if (!!(*word & bit) == on)
-		return;
-	*word ^= bit;
-	svm_changed(svm, MKVM_SVM_CLEAN_INTERCEPTS);
-}
-
-/* The pages for ports are all ones, and so is a map that lets no MSR through. */
-void svm_intercept_msrs(struct mkvm_vcpu *v, bool all)
-{
-	to_svm(v)->vmcb->msrpm_pa = __pa(all ? io_permissions : msr_permissions);
-	svm_changed(to_svm(v), MKVM_SVM_CLEAN_PERMISSIONS);
-}
-
 static void set_bits(struct svm_vcpu *svm, u32 *word, u32 bits, bool on)
 {
 	u32 value = on ? *word | bits : *word & ~bits;
@@ -93,6 +75,19 @@ static void set_bits(struct svm_vcpu *svm, u32 *word, u32 bits, bool on)
 		return;
 	*word = value;
 	svm_changed(svm, MKVM_SVM_CLEAN_INTERCEPTS);
+}
+
+void svm_intercept(struct svm_vcpu *svm, u32 code, bool on)
+{
+	set_bits(svm, &svm->vmcb->intercept[MKVM_SVM_INTERCEPT_WORD(code)],
+		 MKVM_SVM_INTERCEPT_BIT(code), on);
+}
+
+/* The pages for ports are all ones, and so is a map that lets no MSR through. */
+void svm_intercept_msrs(struct mkvm_vcpu *v, bool all)
+{
+	to_svm(v)->vmcb->msrpm_pa = __pa(all ? io_permissions : msr_permissions);
+	svm_changed(to_svm(v), MKVM_SVM_CLEAN_PERMISSIONS);
 }
 
 void svm_intercept_exception(struct mkvm_vcpu *v, u8 vector, bool on)

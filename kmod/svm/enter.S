@@ -5,7 +5,6 @@
  */
 #include <linux/linkage.h>
 #include <asm/asm.h>
-#include <asm/segment.h>
 #include <asm/unwind_hints.h>
 
 #include "../host/mitigate.h"
@@ -35,7 +34,7 @@ SYM_FUNC_START(mkvm_svm_enter)
 
 	load_guest_regs
 #ifdef X86_FEATURE_CLEAR_CPU_BUF_VM	/* TSA */
-	clear_cpu_buffers mkvm_svm_verw_selector, X86_FEATURE_CLEAR_CPU_BUF_VM
+	clear_cpu_buffers X86_FEATURE_CLEAR_CPU_BUF_VM
 #endif
 	vmrun	%rax
 	cli
@@ -58,6 +57,3 @@ SYM_FUNC_START(mkvm_svm_enter)
 	pop	%rbp
 	RET
 SYM_FUNC_END(mkvm_svm_enter)
-
-.section .rodata
-SYM_DATA_LOCAL(mkvm_svm_verw_selector, .word __KERNEL_DS)

@@ -5,7 +5,6 @@
  */
 #include <linux/linkage.h>
 #include <asm/asm.h>
-#include <asm/segment.h>
 #include <asm/unwind_hints.h>
 
 #include "../host/mitigate.h"
@@ -44,7 +43,7 @@ SYM_FUNC_START(mkvm_vmx_enter)
 	load_guest_regs
 
 #ifdef X86_FEATURE_CLEAR_CPU_BUF	/* MDS, TAA, RFDS */
-	clear_cpu_buffers mkvm_verw_selector, X86_FEATURE_CLEAR_CPU_BUF
+	clear_cpu_buffers X86_FEATURE_CLEAR_CPU_BUF
 #endif
 	jnc	.Llaunch
 .Lvmresume:
@@ -86,7 +85,3 @@ SYM_INNER_LABEL(mkvm_vmx_exit_label, SYM_L_GLOBAL)
 	_ASM_EXTABLE(.Lvmresume, .Lfault)
 	_ASM_EXTABLE(.Llaunch, .Lfault)
 SYM_FUNC_END(mkvm_vmx_enter)
-
-.section .rodata
-/* VERW wants a selector in memory; any writable data segment does. */
-SYM_DATA_LOCAL(mkvm_verw_selector, .word __KERNEL_DS)
