@@ -67,13 +67,18 @@ static void start(struct guest *g, struct vcpu *others, int nr, const u8 *code, 
 #define WARM_UP_ACKS	"int $0x30; movl $0, 0x21000;"
 GUEST(acks, 64, "incl 0x21000; push %rbp;" AT_APIC ACK "pop %rbp; iretq");
 
-static void use_acking_handler(struct guest *g)
+static void use_handler(struct guest *g, u8 vector, const u8 *code, size_t len)
 {
-	u8 *gate = g->vm.ram + GUEST_IDT + 16 * IRQ;
+	u8 *gate = g->vm.ram + GUEST_IDT + 16 * vector;
 
-	memcpy(g->vm.ram + HANDLER, acks, acks_end - acks);
+	memcpy(g->vm.ram + HANDLER, code, len);
 	*(u16 *)gate = (u16)HANDLER;
 	*(u16 *)(gate + 6) = HANDLER >> 16;
+}
+
+static void use_acking_handler(struct guest *g)
+{
+	use_handler(g, IRQ, acks, acks_end - acks);
 }
 
 static struct kvm_lapic_state get_lapic(struct vcpu *v)
@@ -802,16 +807,14 @@ TEST(ipis_by_hypercall)
 /* ---- MSR_KVM_PV_EOI_EN ---- */
 
 #define MSR_PV_EOI	0x4b564d04
-#define PV_EOI		0x23000		/* its byte, and what the handler made of it: */
-#define PV_TAKEN	0x21000		/* no EOI was needed */
-#define PV_WRITTEN	0x21004		/* the APIC's EOI */
+#define PV_EOI		0x23000		/* its byte */
+#define PV_ACKED	0x21000		/* struct acks: what the handler made of it */
 
 /* As Linux does; with EDI, after a VM exit. */
-#define PV_ACKS		"push %rax; push %rbx; push %rcx; push %rdx; push %rbp;" AT_APIC	\
-			"test %edi, %edi; jz 1f; cpuid; 1: btrl $0, 0x23000; jc 2f;" ACK	\
-			"incl 0x21004; jmp 3f; 2: incl 0x21000; 3:"				\
-			"pop %rbp; pop %rdx; pop %rcx; pop %rbx; pop %rax; iretq"
-GUEST(pv_acks, 64, PV_ACKS);
+GUEST(pv_acks, 64, "push %rax; push %rbx; push %rcx; push %rdx; push %rbp;" AT_APIC
+      "test %edi, %edi; jz 1f; cpuid; 1: btrl $0, 0x23000; jc 2f;" ACK
+      "incl 0x21004; jmp 3f; 2: incl 0x21000; 3:"
+      "pop %rbp; pop %rdx; pop %rcx; pop %rbx; pop %rax; iretq");
 /* RDI: as above. Vector 0x30 three times; then under vector 0x40, which goes first. */
 GUEST(pv_eoi, 64, ENABLE "int $0x30; movq $0, 0x21000;"
       SELF_IPI(0x30) "sti; nop; nop; cli;" SELF_IPI(0x30) "sti; nop; nop; cli;"
@@ -820,7 +823,8 @@ GUEST(pv_eoi, 64, ENABLE "int $0x30; movq $0, 0x21000;"
       "movq $0, 0x21000; sti; nop; nop;" DONE);
 
 struct acks {
-	u32 taken, written;
+	u32 taken;		/* no EOI was needed */
+	u32 written;		/* the APIC's EOI */
 };
 
 /* Up to the guest's next report; nothing may be left in service. */
@@ -836,20 +840,15 @@ static struct acks pv_acks_of(struct guest *g)
 		if (*reg(&s, ISR + 16 * i) | *reg(&s, IRR + 16 * i))
 			die("word %d of ISR: %x, IRR: %x", i, *reg(&s, ISR + 16 * i),
 			    *reg(&s, IRR + 16 * i));
-	memcpy(&acks, g->vm.ram + PV_TAKEN, sizeof(acks));
+	memcpy(&acks, g->vm.ram + PV_ACKED, sizeof(acks));
 	return acks;
 }
 
 static void start_pv_eoi(struct guest *g, u64 msr)
 {
 	START1(g, pv_eoi);
-	memcpy(g->vm.ram + HANDLER, pv_acks, pv_acks_end - pv_acks);
-	for (int vector = 0x30; vector <= 0x40; vector += 0x10) {
-		u8 *gate = g->vm.ram + GUEST_IDT + 16 * vector;
-
-		*(u16 *)gate = (u16)HANDLER;
-		*(u16 *)(gate + 6) = HANDLER >> 16;
-	}
+	use_handler(g, 0x30, pv_acks, pv_acks_end - pv_acks);
+	use_handler(g, 0x40, pv_acks, pv_acks_end - pv_acks);
 	if (set_msr(&g->cpu, MSR_PV_EOI, msr) != 1)
 		die("MSR_KVM_PV_EOI_EN");
 }

@@ -13,12 +13,11 @@ bool mkvm_host_l1tf __read_mostly;
 
 DEFINE_PER_CPU(u64, mkvm_host_last_vcpu);
 
-bool mkvm_host_other_vcpu(u64 serial)
+void mkvm_host_other_vcpu(u64 serial)
 {
 	__this_cpu_write(mkvm_host_last_vcpu, serial);
 	if (static_cpu_has(X86_FEATURE_USE_IBPB) && !cpu_mitigations_off())
 		wrmsrq(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	return true;
 }
 
 static u64 read_arch_capabilities(void)

@@ -59,7 +59,7 @@ extern const u16 mkvm_host_verw_selector;
 void mkvm_host_mitigate_setup(void);
 
 DECLARE_PER_CPU(u64, mkvm_host_last_vcpu);
-bool mkvm_host_other_vcpu(u64 serial);
+void mkvm_host_other_vcpu(u64 serial);
 
 /*
  * Before VM entries of the vCPU with this number, which no other ever had. True where
@@ -67,8 +67,10 @@ bool mkvm_host_other_vcpu(u64 serial);
  */
 static __always_inline bool mkvm_host_switch_vcpu(u64 serial)
 {
-	return unlikely(__this_cpu_read(mkvm_host_last_vcpu) != serial) &&
-	       mkvm_host_other_vcpu(serial);
+	if (likely(__this_cpu_read(mkvm_host_last_vcpu) == serial))
+		return false;
+	mkvm_host_other_vcpu(serial);
+	return true;
 }
 
 extern bool mkvm_host_l1tf;

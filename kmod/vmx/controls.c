@@ -97,6 +97,11 @@ static const u32 zero_fields[] = {
 	HOST_DS_SELECTOR, HOST_ES_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR,
 };
 
+static bool has_tpr_shadow(void)
+{
+	return mkvm_vmx_has(&vmx_host.caps, MKVM_CTL_PROC, CPU_BASED_TPR_SHADOW);
+}
+
 static void init_controls(struct mkvm_vcpu *v)
 {
 	struct vmx_vcpu *vmx = to_vmx(v);
@@ -116,7 +121,7 @@ static void init_controls(struct mkvm_vcpu *v)
 	vmcs_write(MSR_BITMAP, (u64)__pa(msr_bitmap));
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
-	if (v->apic && mkvm_vmx_has(&vmx_host.caps, MKVM_CTL_PROC, CPU_BASED_TPR_SHADOW)) {
+	if (v->apic && has_tpr_shadow()) {
 		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, (u64)__pa(v->apic_page));
 		vmcs_write(TPR_THRESHOLD, 0);
 	}
@@ -196,7 +201,7 @@ static bool can_virtualize_apic(void)
 {
 	const struct mkvm_vmx_caps *caps = &vmx_host.caps;
 
-	return virtual_apic && mkvm_vmx_has(caps, MKVM_CTL_PROC, CPU_BASED_TPR_SHADOW) &&
+	return virtual_apic && has_tpr_shadow() &&
 	       mkvm_vmx_has(caps, MKVM_CTL_PROC2, APIC_CONTROLS) &&
 	       (virtual_apic > 0 || mkvm_vmx_has(caps, MKVM_CTL_PIN, PIN_BASED_POSTED_INTR));
 }
@@ -204,7 +209,7 @@ static bool can_virtualize_apic(void)
 /* TPR shadow: the byte in the virtual-APIC page, which is the page of registers, is CR8. */
 void vmx_let_cr8(struct mkvm_vcpu *v, bool on)
 {
-	if (mkvm_vmx_has(&vmx_host.caps, MKVM_CTL_PROC, CPU_BASED_TPR_SHADOW))
+	if (has_tpr_shadow())
 		vmx_set_procbased(to_vmx(v), on ? CPU_BASED_TPR_SHADOW : CR8_EXITS,
 				  on ? CR8_EXITS : CPU_BASED_TPR_SHADOW);
 }
